@@ -1,0 +1,75 @@
+"""Where things live on disk, and how they are written: to a temporary file first, then replaced."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class StorageError(OSError):
+    """A folder cannot be written, or the disk is full; names the path and the remedy."""
+
+
+def home() -> Path:
+    """Folder of `data/` and `results/`: `XAIHELPERS_HOME`, else the clone, else `~/.xaihelpers`."""
+    if chosen := os.environ.get("XAIHELPERS_HOME"):
+        return Path(chosen)
+    clone = Path(__file__).resolve().parents[1]
+    return clone if (clone / "pyproject.toml").exists() else Path.home() / ".xaihelpers"
+
+
+def data_dir() -> Path:
+    """Folder of the rendered cache and, by default, of the real data."""
+    return home() / "data"
+
+
+def results_dir() -> Path:
+    """Folder of everything a run writes."""
+    return home() / "results"
+
+
+def checkpoints_dir() -> Path:
+    """Folder of the shipped checkpoints and their model cards."""
+    return results_dir() / "checkpoints"
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`: on success it replaces `path`, else it is removed.
+
+    Raises:
+        StorageError: the folder cannot be made or written, or the disk is full.
+    """
+    path = Path(path)
+    partial: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
+        )
+        os.close(handle)
+        partial = Path(name)
+        yield partial
+        partial.chmod(0o644)
+        partial.replace(path)
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror or error}. "
+            f"Check that {path.parent} is writable and has free space, or set XAIHELPERS_HOME "
+            "to a folder that does."
+        ) from error
+    finally:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+
+
+def sha256(path: Path | str) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
