@@ -1,0 +1,47 @@
+# A bare `make` lists the targets. Everything runs inside .venv, made here with python's own venv and pip.
+PYTHON  ?= python3
+PROFILE ?= quick
+SEED    ?= 0
+DATA_ROOT ?=
+VENV    := .venv
+BIN     := $(VENV)/bin
+READY   := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce train test lab bench lint clean notebooks
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: $(READY)  ## make .venv with the pinned versions (a second run does no work)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, {sys.executable} is {sys.version.split()[0]}: set PYTHON=/path/to/python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+reproduce: setup  ## the main job: data, networks, maps, numbers, pictures, chapters (DATA_ROOT=folder for real data)
+	$(BIN)/python -m xaihelpers reproduce --profile $(PROFILE) --seed $(SEED) --data-root "$(DATA_ROOT)"
+
+train: setup  ## make the shipped checkpoints again (hours on a CPU; resumes)
+	$(BIN)/python -m xaihelpers train --seed $(SEED) --data-root "$(DATA_ROOT)"
+
+test: setup  ## all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lab: setup  ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+bench: setup  ## speed side by side with the peers
+	$(BIN)/python -m benchmarks
+
+notebooks: setup  ## run the chapters and store their outputs in place
+	$(BIN)/python -m xaihelpers notebooks
+
+lint: setup  ## style, types, import staircase
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+clean:  ## remove the environment and every cache (never real data or results)
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache data/cache

@@ -1,0 +1,64 @@
+"""Promises of the repository as a whole: pins, commands, staircase, style."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    found = [re.match(r"([\w.-]+)==(\S+)\s+# \S", line) for line in lines if line[:1].isalpha()]
+    assert all(found), "every pin is name==version and says what it is for"
+    return {match[1].lower(): match[2] for match in found if match}
+
+
+def test_environment_yml_repeats_the_pins_and_explains_each() -> None:
+    text = (ROOT / "environment.yml").read_text()
+    listed = next(d["pip"] for d in yaml.safe_load(text)["dependencies"] if isinstance(d, dict))
+    assert {p.lower() for p in listed if "==" in p} == {f"{n}=={v}" for n, v in pins().items()}
+    for line in text.split("- pip:")[1].strip().splitlines():
+        assert re.search(r"# \S", line), f"no word on what this is for: {line}"
+
+
+def test_every_range_of_the_package_admits_its_pin() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    ranges = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    for requirement in map(Requirement, ranges):
+        pin = pins()[requirement.name.lower()]
+        assert requirement.specifier.contains(pin), f"{requirement} does not admit {pin}"
+
+
+def test_the_environment_holds_the_pinned_versions() -> None:
+    assert {n: version(n).split("+")[0] for n in pins()} == pins()
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"\bmake ([a-z]+)", (ROOT / "README.md").read_text()))
+    assert {"reproduce", "test", "lab"} <= named <= targets
+
+
+def test_bare_make_lists_every_target() -> None:
+    shown = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
+    for target in ["setup", "reproduce", "train", "test", "lab", "bench", "lint", "clean"]:
+        assert re.search(rf"make {target} +\w", shown)
+
+
+@pytest.mark.parametrize(
+    "command", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["lint-imports"]]
+)
+def test_style_types_and_staircase_hold(command: list[str]) -> None:
+    done = subprocess.run(
+        [BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
