@@ -1,9 +1,16 @@
 """What every data set gives: one record per image, and the interface of a set of them."""
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
+
+SPLITS = ("train", "val", "test")
+
+
+class DataError(ValueError):
+    """Data missing, unreadable or asked for by a wrong name; says which and what to do."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +34,48 @@ class Record:
 class ImageDataset(Protocol):
     """What `registry.load` returns: a map-style data set of records, rendered or real.
 
+    origin: "rendered" or "real".
     labels: (N,) int64, available without decoding an image.
     size: side of the square images in pixels.
+    report: what was left out and why (real data); empty if nothing was.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def origin(self) -> str: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def labels(self) -> np.ndarray: ...
+
+    @property
+    def report(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int) -> Record: ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """How each record of a split is made: `make(items[i])`; itself an `ImageDataset`, uncached.
+
+    version: changes whenever the pixels would; with `options` it is part of the cache's key.
+    options: everything else that decides the pixels, in a form that prints the same in every run.
+    make: picklable, so that several processes can share the work.
     """
 
     name: str
@@ -38,7 +85,18 @@ class ImageDataset(Protocol):
     size: int
     seed: int
     labels: np.ndarray
+    items: Sequence[Any]
+    make: Callable[[Any], Record]
+    version: int
+    options: str = ""
+    report: str = ""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        return len(self.items)
 
-    def __getitem__(self, i: int) -> Record: ...
+    def __getitem__(self, i: int) -> Record:
+        return self.make(self.items[i])
+
+    def first(self, n: int) -> "Source":
+        """The same source, cut to its first n records."""
+        return replace(self, items=self.items[:n], labels=self.labels[:n])

@@ -1,0 +1,147 @@
+"""One door to every data set: a name and a split give the same kind of record, rendered or real."""
+
+import inspect
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from xaihelpers.datasets import aptos, radiography
+from xaihelpers.datasets.cache import CachedDataset, cache_folder, cached, is_complete
+from xaihelpers.datasets.records import SPLITS, DataError, ImageDataset, Source
+from xaihelpers.files import data_dir
+
+SMALL = 64  # a limit up to here is made on demand rather than cached
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A rendered set: the module with `render` and `VERSION`, its classes, images per split."""
+
+    module: str
+    classes: str  # the name of the module's tuple of classes
+    counts: dict[str, int]
+
+    def load(self) -> ModuleType:
+        return import_module(self.module)
+
+
+RENDERED = {
+    "fundus": Rendered(
+        "xaihelpers.datasets.fundus", "GRADES", {"train": 3600, "val": 500, "test": 1000}
+    ),
+    "chest_xray": Rendered(
+        "xaihelpers.datasets.chest_xray", "CLASSES", {"train": 2400, "val": 450, "test": 900}
+    ),
+}
+REAL = {"aptos": aptos, "radiography": radiography}
+FIXED = {"split", "index", "seed", "size", "grade", "label"}  # set by load(), never options
+
+
+def _one_of(word: object, words: Iterable[str], what: str) -> None:
+    """Raise a DataError naming the nearest of `words` unless `word` is one of them."""
+    words = list(words)
+    if word in words:
+        return
+    near = get_close_matches(str(word), words, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise DataError(f"unknown {what} {word!r}; there are {', '.join(words) or 'none'}.{hint}")
+
+
+def _rendered(name: str, split: str, size: int, seed: int, options: dict[str, object]) -> Source:
+    if not 64 <= size <= 512:
+        raise DataError(f"size={size}: rendered images have a side of 64 to 512 px.")
+    rendered = RENDERED[name]
+    module = rendered.load()
+    known = [key for key in inspect.signature(module.render).parameters if key not in FIXED]
+    for option in options:
+        _one_of(option, known, f"option of {name}")
+    classes: tuple[str, ...] = getattr(module, rendered.classes)
+    indices = range(rendered.counts[split])
+    return Source(
+        name=name,
+        origin="rendered",
+        classes=classes,
+        split=split,
+        size=size,
+        seed=seed,
+        labels=np.arange(len(indices), dtype=np.int64) % len(classes),
+        items=indices,
+        make=partial(module.render, split, seed=seed, size=size, **options),
+        version=module.VERSION,
+        options=json.dumps(options, sort_keys=True) if options else "",
+    )
+
+
+def _limited(source: Source, limit: int, workers: int | None) -> ImageDataset:
+    """The first `limit` records: of a cache that holds them, else on demand or cached alone."""
+    folder = cache_folder(source)
+    larger = [
+        path
+        for path in folder.parent.glob(f"{folder.name}-first*")
+        if path.name.removeprefix(f"{folder.name}-first").isdigit()
+        and int(path.name.removeprefix(f"{folder.name}-first")) >= limit
+    ]
+    for path in [folder, *larger]:
+        if is_complete(path):
+            return CachedDataset(path, limit, source.report)
+    if limit <= SMALL:
+        return source.first(limit)
+    return cached(source.first(limit), folder.with_name(f"{folder.name}-first{limit}"), workers)
+
+
+def load(
+    name: str,
+    split: str = "test",
+    size: int = 224,
+    seed: int = 0,
+    root: Path | str | None = None,
+    limit: int | None = None,
+    cache: bool = True,
+    workers: int | None = None,
+    **options: object,
+) -> ImageDataset:
+    """A split of "fundus" or "chest_xray" (rendered), "aptos" or "radiography" (real).
+
+    size: side of the square images in pixels. seed: of the rendered images, of the real splits.
+    root: folder that holds the real sets' own folders; None or "" for `data_dir()`.
+    limit: the first so many records. They come from the whole split's cache if there is one; else
+        up to 64 are made on demand and more get a cache of their own.
+    cache: keep the pixels under `data_dir()/cache`; False makes each record when it is asked for.
+    workers: processes that fill the cache; by default one per core.
+    options: chest_xray: `marker_correlation`, `marker`; radiography: `classes=3` or `4`;
+        aptos and radiography: `skip_bad=True` leaves unusable files out and counts them in
+        the data set's `report`.
+
+    Raises:
+        DataError: unknown name, split or option; real data missing or unusable.
+        StorageError: the cache cannot be written.
+    """
+    _one_of(name, [*RENDERED, *REAL], "data set")
+    _one_of(split, SPLITS, "split")
+    if limit is not None and limit < 1:
+        raise DataError(f"limit={limit}: ask for at least one image, or None for all.")
+    if name in RENDERED:
+        source = _rendered(name, split, size, seed, options)
+    else:
+        known = list(inspect.signature(REAL[name].source).parameters)[4:]
+        for option in options:
+            _one_of(option, known, f"option of {name}")
+        source = REAL[name].source(Path(root or data_dir()), split, size, seed, **options)
+    if not cache:
+        return source if limit is None else source.first(limit)
+    if limit is not None and limit < len(source):
+        return _limited(source, limit, workers)
+    return cached(source, cache_folder(source), workers)
+
+
+def available(root: Path | str | None = None) -> tuple[str, ...]:
+    """The real sets found under `root` (None or "" for `data_dir()`)."""
+    folder = Path(root or data_dir())
+    return tuple(name for name, reader in REAL.items() if reader.find(folder) is not None)
