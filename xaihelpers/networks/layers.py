@@ -1,0 +1,79 @@
+"""Which layer? Named layers of every architecture, and a table of them to print."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from xaihelpers.networks.classifiers import ArchitectureError, build
+
+# last: what feeds the global average pooling; last_conv: the raw (signed) last convolution;
+# stageK: the last activation whose cells are 2^K px apart, so 224 / 2^K cells a side at 224 px.
+LAYERS: dict[str, dict[str, str]] = {
+    "efficientnet_b0": {
+        "last": "features.8",
+        "last_conv": "features.8.0",
+        "stage5": "features.7",
+        "stage4": "features.5",
+        "stage3": "features.3",
+        "stage2": "features.2",
+    },
+    "vgg19": {
+        "last": "features.36",
+        "last_conv": "features.34",
+        "stage4": "features.35",
+        "stage3": "features.26",
+        "stage2": "features.17",
+    },
+    "densenet121": {
+        "last": "final_relu",
+        "last_norm": "features.norm5",
+        "last_conv": "features.denseblock4.denselayer16.conv2",
+        "stage4": "features.transition3.relu",
+        "stage3": "features.transition2.relu",
+        "stage2": "features.transition1.relu",
+    },
+    "resnet50": {
+        "last": "layer4",
+        "last_conv": "layer4.2.conv3",
+        "stage4": "layer3",
+        "stage3": "layer2",
+        "stage2": "layer1",
+    },
+}
+
+
+def layer_table(arch: str, size: int = 224) -> pd.DataFrame:
+    """Role, module name, kind, channels and grid of every named layer for `size` px images.
+
+    Measured by a forward pass on the meta device, which computes shapes only.
+
+    Raises:
+        ArchitectureError: `arch` has no table.
+    """
+    if arch not in LAYERS:
+        raise ArchitectureError(f"no layers for {arch!r}; choose one of {', '.join(LAYERS)}")
+    shapes: dict[str, torch.Size] = {}
+
+    def note(role: str, _module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        shapes[role] = output.shape
+
+    with torch.device("meta"), torch.no_grad():
+        model = build(arch, 1000).eval()
+        for role, name in LAYERS[arch].items():
+            model.get_submodule(name).register_forward_hook(partial(note, role))
+        model(torch.empty(1, 3, size, size))
+    rows = [
+        {
+            "role": role,
+            "module": name,
+            "kind": type(model.get_submodule(name)).__name__,
+            "channels": shapes[role][1],
+            "grid": f"{shapes[role][2]}x{shapes[role][3]}",
+        }
+        for role, name in LAYERS[arch].items()
+    ]
+    return pd.DataFrame(rows)
