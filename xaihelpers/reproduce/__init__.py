@@ -1,0 +1,1 @@
+"""The whole run: data, networks, chapters, results."""

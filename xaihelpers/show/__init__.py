@@ -1,0 +1,1 @@
+"""Pictures with one look, and the small services every chapter uses."""
