@@ -15,22 +15,21 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 from filelock import FileLock
-from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
+from xaihelpers.datasets.parallel import in_order, workers_for
 from xaihelpers.datasets.records import DataError, Record, Source
 from xaihelpers.files import StorageError, data_dir
 
 CHUNK = 32
-SERIAL = 128  # up to so many records, starting worker processes costs more than it saves
 
 
 class CachedDataset:
@@ -110,20 +109,6 @@ def _make_chunk(make: Callable[[Any], Record], items: Sequence[Any]) -> _Chunk:
     return _Chunk(arrays, lines)
 
 
-def _chunks(source: Source, done: int, workers: int) -> Iterator[_Chunk]:
-    """The chunks from record `done` on, in order, made by `workers` processes."""
-    parts = [source.items[i : i + CHUNK] for i in range(done, len(source), CHUNK)]
-    if workers == 1:
-        yield from (_make_chunk(source.make, part) for part in parts)
-        return
-    # loky, unlike the standard library's spawned pool, needs no `__main__` guard in the caller
-    pool = joblib.Parallel(n_jobs=min(workers, len(parts)), return_as="generator")
-    try:
-        yield from pool(joblib.delayed(_make_chunk)(source.make, part) for part in parts)
-    finally:
-        get_reusable_executor().shutdown(wait=True)
-
-
 def _header(shape: tuple[int, ...]) -> bytes:
     """The bytes that stand before the data of a uint8 .npy file of this shape."""
     buffer = io.BytesIO()
@@ -132,28 +117,28 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return buffer.getvalue()
 
 
-def _append(partial: Path, chunk: _Chunk, total: int) -> None:
+def _append(grown: Path, chunk: _Chunk, total: int) -> None:
     for name, array in chunk.arrays.items():
-        with open(partial / name, "ab") as file:
+        with open(grown / name, "ab") as file:
             if file.tell() == 0:
                 file.write(_header((total, *array.shape[1:])))
             file.write(array.tobytes())
-    with open(partial / "records.jsonl", "ab") as file:
+    with open(grown / "records.jsonl", "ab") as file:
         file.write("".join(line + "\n" for line in chunk.lines).encode())
 
 
-def _resume(partial: Path, source: Source) -> int:
+def _resume(grown: Path, source: Source) -> int:
     """Number of whole records that an interrupted run left; cuts off what came after them."""
-    log = partial / "records.jsonl"
+    log = grown / "records.jsonl"
     text = log.read_bytes() if log.exists() else b""
     done = text.count(b"\n")
     if done == 0:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        shutil.rmtree(grown, ignore_errors=True)
+        grown.mkdir(parents=True)
         return 0
     log.write_bytes(text[: text.rindex(b"\n") + 1])
     packed = -(-(source.size**2) // 8)
-    for path in partial.glob("*.npy"):
+    for path in [grown / "images.npy", *grown.glob("mask-*.npy")]:
         item = (source.size, source.size, 3) if path.name == "images.npy" else (packed,)
         end = len(_header((len(source), *item))) + done * int(np.prod(item))
         with open(path, "r+b") as file:
@@ -161,10 +146,10 @@ def _resume(partial: Path, source: Source) -> int:
     return done
 
 
-def _finish(partial: Path, source: Source) -> None:
-    rows = (partial / "records.jsonl").read_text(encoding="utf-8").splitlines()
+def _finish(grown: Path, source: Source) -> None:
+    rows = (grown / "records.jsonl").read_text(encoding="utf-8").splitlines()
     labels = np.array([json.loads(row)["label"] for row in rows], dtype=np.int64)
-    np.save(partial / "labels.npy", labels)
+    np.save(grown / "labels.npy", labels)
     index = {
         "name": source.name,
         "origin": source.origin,
@@ -175,9 +160,9 @@ def _finish(partial: Path, source: Source) -> None:
         "version": source.version,
         "options": source.options,
         "count": len(labels),
-        "masks": sorted(path.stem.removeprefix("mask-") for path in partial.glob("mask-*.npy")),
+        "masks": sorted(path.stem.removeprefix("mask-") for path in grown.glob("mask-*.npy")),
     }
-    (partial / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+    (grown / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
 
 
 def cache_folder(source: Source) -> Path:
@@ -197,16 +182,17 @@ def is_complete(folder: Path) -> bool:
     return (folder / "images.npy").stat().st_size == len(_header(shape)) + int(np.prod(shape))
 
 
-def _build(source: Source, folder: Path, partial: Path, workers: int) -> None:
-    done = _resume(partial, source)
+def _build(source: Source, folder: Path, grown: Path, workers: int) -> None:
+    done = _resume(grown, source)
     title = f"{source.name} {source.split}, {source.size} px"
     with tqdm(total=len(source), initial=done, desc=title, unit="image", disable=None) as bar:
-        for chunk in _chunks(source, done, workers):
-            _append(partial, chunk, len(source))
+        make = partial(_make_chunk, source.make)
+        for chunk in in_order(make, source.items[done:], CHUNK, workers):
+            _append(grown, chunk, len(source))
             bar.update(len(chunk.lines))
-    _finish(partial, source)
+    _finish(grown, source)
     shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    grown.replace(folder)
 
 
 def cached(source: Source, folder: Path, workers: int | None = None) -> CachedDataset:
@@ -219,16 +205,15 @@ def cached(source: Source, folder: Path, workers: int | None = None) -> CachedDa
         StorageError: the folder cannot be written or the disk is full; nothing is left behind.
         DataError: a record cannot be made; what was made before it is kept for the next run.
     """
-    partial = folder.with_name(folder.name + ".partial")
+    grown = folder.with_name(folder.name + ".partial")
     try:
         if not is_complete(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(folder.with_name(f".{folder.name}.lock")):
                 if not is_complete(folder):
-                    default = 1 if len(source) <= SERIAL else joblib.cpu_count()
-                    _build(source, folder, partial, workers or default)
+                    _build(source, folder, grown, workers_for(len(source), workers))
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(grown, ignore_errors=True)
         need = len(source) * source.size**2 * 4 / 1e9
         raise StorageError(
             f"cannot cache {source.name} {source.split} in {folder}: {error.strerror or error}. "
