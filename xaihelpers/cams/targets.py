@@ -1,0 +1,178 @@
+"""What is explained: one number per image, read from the network's output.
+
+A target is any callable that maps the output, for a classifier the logits (N, C), to scores (N,).
+The ones below know their classes, so they can be checked against the output and cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from xaihelpers.cams.errors import TargetError
+
+ClassIndex = int | Sequence[int] | Tensor | None
+Target = ClassIndex | Callable[[Tensor], Tensor]
+
+
+def class_indices(classes: ClassIndex, logits: Tensor) -> Tensor:
+    """Class index per image, shape (N,), int64, on the logits' device.
+
+    Args:
+        classes: one index for all images, one per image, or None for the predicted class.
+        logits: (N, C).
+
+    Raises:
+        TargetError: logits are not (N, C), an index is no whole number or lies outside 0..C-1,
+            or there are not exactly one or N indices.
+    """
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise TargetError(
+            f"a class target needs logits of shape (N, C), but the model gave {found}; "
+            "pass a callable that maps this output to one score per image, shape (N,)"
+        )
+    count, class_count = logits.shape
+    if classes is None:
+        return logits.detach().argmax(dim=1)
+    try:
+        index = torch.as_tensor(classes, device=logits.device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TargetError(
+            f"class indices must be whole numbers, got {classes!r}; "
+            "pass an int, one int per image, or None for the predicted class"
+        ) from error
+    if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
+        raise TargetError(f"class indices must be whole numbers, got {index.dtype}; cast to int64")
+    if index.ndim > 1 or (index.ndim == 1 and len(index) != count):
+        raise TargetError(
+            f"got targets of shape {tuple(index.shape)} for {count} images; "
+            f"pass one index, or exactly {count}, one per image"
+        )
+    outside = (index < 0) | (index >= class_count)
+    if outside.any():
+        wrong = sorted(set(index[outside].flatten().tolist()))
+        raise TargetError(
+            f"target {wrong} is outside the model's {class_count} classes; "
+            f"class indices run from 0 to {class_count - 1}"
+        )
+    return index.long().expand(count)
+
+
+def _logits(logits: Tensor) -> Tensor:
+    return logits
+
+
+def _probabilities(logits: Tensor) -> Tensor:
+    return logits.softmax(dim=1)
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    return logits.log_softmax(dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTarget:
+    """The logit, probability or log-probability of one class per image."""
+
+    kind: str
+    outputs: Callable[[Tensor], Tensor]
+    classes: ClassIndex = None
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Scores (N,) of the logits (N, C)."""
+        index = class_indices(self.classes, logits)
+        return self.outputs(logits).gather(1, index[:, None])[:, 0]
+
+    def part(self, images: slice) -> ClassTarget:
+        """The same target for some of the images of a batch."""
+        classes = self.classes
+        if isinstance(classes, Tensor) and classes.ndim == 0:
+            return self
+        if classes is None or isinstance(classes, int):
+            return self
+        return ClassTarget(self.kind, self.outputs, classes[images])
+
+    def __str__(self) -> str:
+        classes = self.classes.tolist() if isinstance(self.classes, Tensor) else self.classes
+        return f"{self.kind} of {'the predicted class' if classes is None else f'class {classes}'}"
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """`first` minus `second`; with `first` None, minus `second` alone."""
+
+    first: ClassTarget | None
+    second: ClassTarget | Difference
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Scores (N,) of the logits (N, C)."""
+        minus = -self.second(logits)
+        return minus if self.first is None else self.first(logits) + minus
+
+    def part(self, images: slice) -> Difference:
+        """The same target for some of the images of a batch."""
+        first = None if self.first is None else self.first.part(images)
+        return Difference(first, self.second.part(images))
+
+    def __str__(self) -> str:
+        return f"{'' if self.first is None else f'{self.first} '}minus ({self.second})"
+
+
+def logit(classes: ClassIndex = None) -> ClassTarget:
+    """Class score before softmax, the y^c of the papers; None = the predicted class."""
+    return ClassTarget("logit", _logits, classes)
+
+
+def probability(classes: ClassIndex = None) -> ClassTarget:
+    """Softmax output; its gradient p(1 - p) vanishes where the network is sure."""
+    return ClassTarget("probability", _probabilities, classes)
+
+
+def log_probability(classes: ClassIndex = None) -> ClassTarget:
+    """Log-softmax output; its gradient 1 - p vanishes where the network is sure of this class."""
+    return ClassTarget("log-probability", _log_probabilities, classes)
+
+
+def difference(first: ClassIndex, second: ClassIndex) -> Difference:
+    """Logit of `first` minus logit of `second`: why this class rather than that one."""
+    return Difference(logit(first), logit(second))
+
+
+def counterfactual(classes: ClassIndex = None) -> Difference:
+    """Minus the logit: what speaks against the class (Selvaraju 2017, arXiv 1610.02391)."""
+    return Difference(None, logit(classes))
+
+
+def as_target(target: Target) -> Callable[[Tensor], Tensor]:
+    """A callable as it is; an index, a list or tensor of indices, or None as a `logit`."""
+    return target if callable(target) else logit(target)
+
+
+def scores(target: Callable[[Tensor], Tensor], output: Tensor, count: int) -> Tensor:
+    """Score of every image, shape (count,), checked.
+
+    Raises:
+        TargetError: the target gave something other than `count` floating-point numbers.
+    """
+    score = target(output)
+    if not isinstance(score, Tensor):
+        raise TargetError(f"the target gave {type(score).__name__}, expected a tensor ({count},)")
+    if score.shape != (count,) or not score.is_floating_point():
+        raise TargetError(
+            f"the target gave shape {tuple(score.shape)}, {score.dtype}; expected one "
+            f"floating-point score per image, shape ({count},)"
+        )
+    return score
+
+
+def label(target: Callable[[Tensor], Tensor], output: Tensor) -> Tensor | str:
+    """Class indices (N,) if class logits are explained, else the target in words."""
+    if isinstance(target, ClassTarget) and target.kind == "logit":
+        return class_indices(target.classes, output)
+    if isinstance(target, (ClassTarget, Difference)):
+        return str(target)
+    return getattr(target, "__name__", type(target).__name__)
