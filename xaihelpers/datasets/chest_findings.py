@@ -87,7 +87,9 @@ def _ground_glass(rng: np.random.Generator, canvas: Canvas, anatomy: Anatomy) ->
 def _focal(rng: np.random.Generator, canvas: Canvas, anatomy: Anatomy) -> np.ndarray:
     """One dense consolidation in one lung, mostly central, with air bronchograms."""
     lung = anatomy.lungs[int(rng.integers(2))]
-    centre = (rng.uniform(0.25, 0.60), rng.uniform(0.22, 0.80))
+    u, v = rng.uniform(0.25, 0.60), rng.uniform(0.22, 0.78)
+    behind_heart = lung.side > 0 and v > 0.5
+    centre = (u + 0.22 * behind_heart, v)
     radii = (rng.uniform(0.26, 0.40), rng.uniform(0.10, 0.17))
     layer = canvas.layer()
     value = int(rng.integers(125, 170))

@@ -12,18 +12,18 @@ from zlib import crc32
 
 import numpy as np
 
-from xaihelpers.datasets.chest_acquisition import add_devices, draw_acquisition, expose
+from xaihelpers.datasets.chest_acquisition import Acquisition, add_devices, draw_acquisition, expose
 from xaihelpers.datasets.chest_anatomy import draw_anatomy
 from xaihelpers.datasets.chest_attenuation import attenuation, lung_mask
 from xaihelpers.datasets.chest_canvas import Canvas
 from xaihelpers.datasets.chest_findings import FULL_DENSITY, THRESHOLD, draw_finding
-from xaihelpers.datasets.chest_markers import MARKERS, burn_in, draw_marker
+from xaihelpers.datasets.chest_markers import MARKERS, Marker, burn_in, draw_marker
 from xaihelpers.datasets.records import Record
 
 CLASSES = ("Normal", "Viral Pneumonia", "COVID")
 MASKS = ("opacity", "lung", "marker")
 SPLITS = {"train": 2400, "val": 450, "test": 900}
-VERSION = 1
+VERSION = 2
 _SIZES = (64, 512)
 
 
@@ -49,34 +49,35 @@ def render(
     Raises ValueError for a split, index, seed, size, label, correlation or marker out of range.
     """
     label = _check(split, index, seed, size, label, marker_correlation, marker)
-    source = np.random.SeedSequence([crc32(b"chest_xray"), crc32(split.encode()), seed, index])
-    anatomy_rng, acquisition_rng, finding_rng, marker_rng = map(
-        np.random.default_rng, source.spawn(4)
-    )
-    anatomy = draw_anatomy(anatomy_rng)
-    settings = draw_acquisition(acquisition_rng)
+    patient, exposure, illness, writing = _generators(split, seed, index)
+    anatomy, settings = draw_anatomy(patient), draw_acquisition(exposure)
     canvas = Canvas(size, anatomy.pose)
     lung = lung_mask(canvas, anatomy)
-    finding, pattern = draw_finding(finding_rng, label, anatomy, size)
+    finding, pattern = draw_finding(illness, label, anatomy, size)
     finding *= lung
     density = finding.astype(np.float32) * np.float32(FULL_DENSITY / 255)
     total = add_devices(attenuation(canvas, anatomy, density), canvas, settings)
     picture = expose(total, settings)
-    text = draw_marker(marker_rng, label, marker_correlation, marker)
+    text = draw_marker(writing, label, marker_correlation, marker)
     masks = {"opacity": finding >= THRESHOLD, "lung": lung, "marker": burn_in(picture, text)}
-    return Record(
-        image=np.repeat(picture[:, :, None], 3, axis=2),
-        label=label,
-        masks=masks,
-        name=f"chest_xray/{split}/seed{seed}/{index:05d}",
-        meta={
-            "pattern": pattern,
-            "marker": text.text,
-            "marker_corner": text.corner if text.text != "none" else "none",
-            "electrodes": len(settings.electrodes),
-            "tubes": len(settings.tubes),
-        },
-    )
+    image, name = np.repeat(picture[:, :, None], 3, axis=2), f"{split}/seed{seed}/{index:05d}"
+    return Record(image, label, masks, f"chest_xray/{name}", _meta(pattern, text, settings))
+
+
+def _generators(split: str, seed: int, index: int) -> list[np.random.Generator]:
+    """Return independent generators for anatomy, acquisition, finding and marker."""
+    source = np.random.SeedSequence([crc32(b"chest_xray"), crc32(split.encode()), seed, index])
+    return [np.random.default_rng(child) for child in source.spawn(4)]
+
+
+def _meta(pattern: str, marker: Marker, settings: Acquisition) -> dict[str, object]:
+    return {
+        "pattern": pattern,
+        "marker": marker.text,
+        "marker_corner": marker.corner if marker.text != "none" else "none",
+        "electrodes": len(settings.electrodes),
+        "tubes": len(settings.tubes),
+    }
 
 
 def _check(
