@@ -13,19 +13,34 @@ from xaihelpers.networks.classifiers import (
     predict,
 )
 from xaihelpers.networks.layers import LAYERS, layer_table
+from xaihelpers.networks.metrics import evaluate
+from xaihelpers.networks.progress import TrainingError
+from xaihelpers.networks.recipes import Augmentation, Cycle, Recipe, best_precision
+from xaihelpers.networks.studies import STUDIES, train_study
+from xaihelpers.networks.training import fit, freeze
 
 __all__ = [
     "ARCHITECTURES",
     "LAYERS",
+    "STUDIES",
     "ArchitectureError",
+    "Augmentation",
     "CheckpointError",
+    "Cycle",
+    "Recipe",
+    "TrainingError",
     "WeightsUnavailableError",
+    "best_precision",
     "build",
     "checkpoints",
     "copy_weights",
+    "evaluate",
+    "fit",
     "fold_batch_norm",
+    "freeze",
     "layer_table",
     "load_study",
     "normalize",
     "predict",
+    "train_study",
 ]
