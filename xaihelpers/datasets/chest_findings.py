@@ -17,7 +17,7 @@ from xaihelpers.datasets.chest_canvas import Canvas
 
 PATTERNS = ("focal", "lobar", "nodular", "interstitial")
 FULL_DENSITY = 1.0  # attenuation added where the finding's layer reads 255
-THRESHOLD = 16  # of 255: added attenuation of 0.06, some five grey levels, is called visible
+THRESHOLD = 16  # of 255: added attenuation of 0.06, some ten grey levels, is called visible
 _WORK = 256
 _CIRCLE = np.linspace(0.0, 2 * np.pi, 20, endpoint=False)
 

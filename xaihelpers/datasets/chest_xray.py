@@ -43,7 +43,7 @@ def render(
         the others never); between, the probability that the class decides the text.
     marker: "none", "L" or "AP PORTABLE" to force the text; all pixels outside it stay the same.
     Returns a Record: image (size, size, 3) uint8, three equal channels; masks (size, size) bool:
-    "opacity" (lung pixels to which the finding adds an attenuation of at least 0.06, about five
+    "opacity" (lung pixels to which the finding adds an attenuation of at least 0.06, about ten
     grey levels; empty for Normal), "lung" (both visible lungs), "marker" (the text's rectangle).
     Masks are bit-identical on every machine; the image may differ there by a grey level.
     Raises ValueError for a split, index, seed, size, label, correlation or marker out of range.
