@@ -117,15 +117,20 @@ def _plain(value: Any) -> Any:
 def best_precision(device: torch.device | str = "cpu") -> str:
     """ "bf16" where mixed precision pays on this device, else "no".
 
-    CUDA devices are asked. CPUs are timed: only those with matrix units for bf16 (AMX) gain, on
-    others (AVX2) it is several times slower than float32.
+    CUDA devices are asked. CPUs are timed, on one thread: only those with matrix units for bf16
+    (AMX) gain, on others (AVX2) it is several times slower than float32.
     """
     device = torch.device(device)
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     if device.type != "cpu":
         return "no"
-    full, low = (min(_time_convolution(low) for _ in range(3)) for low in (False, True))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several threads would also measure who else uses the machine
+    try:
+        full, low = (min(_time_convolution(low) for _ in range(3)) for low in (False, True))
+    finally:
+        torch.set_num_threads(threads)
     return "bf16" if full > BF16_GAIN * low else "no"
 
 
