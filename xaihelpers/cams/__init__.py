@@ -1,0 +1,36 @@
+"""Class-activation maps: the methods as formulas, and the engine that computes them.
+
+from xaihelpers.cams import explain
+explanation = explain(model, images, layer="features.8", methods=("grad_cam", "xgrad_cam"))
+explanation.maps["grad_cam"]  # (N, H, W) in [0, 1]
+"""
+
+from xaihelpers.cams import hooks, maps, methods, targets
+from xaihelpers.cams.engine import explain, explain_classes, explain_layers
+from xaihelpers.cams.errors import (
+    ExplainError,
+    InputError,
+    LayerNotFoundError,
+    NothingCapturedError,
+    TargetError,
+)
+from xaihelpers.cams.explanation import ClassExplanation, Explanation
+from xaihelpers.cams.methods import METHODS
+
+__all__ = [
+    "METHODS",
+    "ClassExplanation",
+    "ExplainError",
+    "Explanation",
+    "InputError",
+    "LayerNotFoundError",
+    "NothingCapturedError",
+    "TargetError",
+    "explain",
+    "explain_classes",
+    "explain_layers",
+    "hooks",
+    "maps",
+    "methods",
+    "targets",
+]

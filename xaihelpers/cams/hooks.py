@@ -183,6 +183,11 @@ class Tap:
         )
 
     def _tap(self, output: Tensor) -> Tensor:
+        if torch.is_inference_mode_enabled():
+            raise NothingCapturedError(
+                f"layer {self.name!r} runs in the model's own torch.inference_mode block, where "
+                "no gradient can be had; let the model use torch.no_grad there"
+            )
         torch.set_grad_enabled(True)
         if not output.requires_grad:
             output = output.detach().requires_grad_()
@@ -204,11 +209,16 @@ class Tap:
 
 
 @contextmanager
-def capture(model: nn.Module, *layers: str | nn.Module) -> Iterator[list[Tap]]:
+def capture(model: nn.Module, *layers: str | nn.Module, grad: bool = False) -> Iterator[list[Tap]]:
     """Tap layers: in the block, gradients are recorded from the first tapped layer on only.
 
     Call the model inside the block, then `torch.autograd.grad(score.sum(), tap.tensors)`.
     Hooks and gradient mode are restored on leaving, whatever happens.
+
+    Args:
+        model: the network.
+        layers: dotted names or modules.
+        grad: record gradients before the layer as well.
 
     Raises:
         LayerNotFoundError: see `find_layer`.
@@ -219,5 +229,5 @@ def capture(model: nn.Module, *layers: str | nn.Module) -> Iterator[list[Tap]]:
         for tap, (_, module) in zip(taps, found, strict=True):
             stack.callback(module.register_forward_hook(tap).remove)
         stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.set_grad_enabled(grad))
         yield taps

@@ -18,6 +18,55 @@ ClassIndex = int | Sequence[int] | Tensor | None
 Target = ClassIndex | Callable[[Tensor], Tensor]
 
 
+def _as_indices(classes: ClassIndex) -> Tensor | None:
+    """Class indices as an integer tensor, 0-d for all images or (N,) for one each; None stays."""
+    if classes is None:
+        return None
+    try:
+        index = torch.as_tensor(classes)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TargetError(
+            f"class indices must be whole numbers, got {classes!r}; "
+            "pass an int, one int per image, or None for the predicted class"
+        ) from error
+    if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
+        raise TargetError(f"class indices must be whole numbers, got {index.dtype}; cast to int64")
+    if index.ndim > 1:
+        raise TargetError(f"class indices must be one row, got shape {tuple(index.shape)}")
+    return index.long()
+
+
+def check_logits(output: object) -> Tensor:
+    """The output as it is, if it is (N, C) floating-point logits.
+
+    Raises:
+        TargetError: it is something else.
+    """
+    if not isinstance(output, Tensor) or output.ndim != 2:
+        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise TargetError(
+            f"a class target needs logits of shape (N, C), but the model gave {found}; "
+            "pass a callable that maps this output to one score per image, shape (N,)"
+        )
+    return output
+
+
+def check_classes(index: Tensor, class_count: int) -> Tensor:
+    """The indices as they are, if they lie in 0..class_count-1.
+
+    Raises:
+        TargetError: some do not.
+    """
+    outside = (index < 0) | (index >= class_count)
+    if outside.any():
+        wrong = sorted(set(index[outside].flatten().tolist()))
+        raise TargetError(
+            f"target {wrong} is outside the model's {class_count} classes; "
+            f"class indices run from 0 to {class_count - 1}"
+        )
+    return index
+
+
 def class_indices(classes: ClassIndex, logits: Tensor) -> Tensor:
     """Class index per image, shape (N,), int64, on the logits' device.
 
@@ -29,37 +78,31 @@ def class_indices(classes: ClassIndex, logits: Tensor) -> Tensor:
         TargetError: logits are not (N, C), an index is no whole number or lies outside 0..C-1,
             or there are not exactly one or N indices.
     """
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
-        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise TargetError(
-            f"a class target needs logits of shape (N, C), but the model gave {found}; "
-            "pass a callable that maps this output to one score per image, shape (N,)"
-        )
-    count, class_count = logits.shape
-    if classes is None:
+    index, count = _as_indices(classes), len(check_logits(logits))
+    if index is None:
         return logits.detach().argmax(dim=1)
-    try:
-        index = torch.as_tensor(classes, device=logits.device)
-    except (TypeError, ValueError, RuntimeError) as error:
+    _check_count(index, count)
+    return check_classes(index.to(logits.device), logits.shape[1]).expand(count)
+
+
+def columns(classes: ClassIndex, logits: Tensor) -> Tensor:
+    """Indices (C',) of the classes to explain one by one, None = all of the logits (N, C).
+
+    Raises:
+        TargetError: logits are not (N, C), or an index is no class.
+    """
+    index, class_count = _as_indices(classes), check_logits(logits).shape[1]
+    if index is None:
+        return torch.arange(class_count, device=logits.device)
+    return check_classes(index.to(logits.device).reshape(-1), class_count)
+
+
+def _check_count(index: Tensor, count: int) -> None:
+    if index.ndim == 1 and len(index) != count:
         raise TargetError(
-            f"class indices must be whole numbers, got {classes!r}; "
-            "pass an int, one int per image, or None for the predicted class"
-        ) from error
-    if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
-        raise TargetError(f"class indices must be whole numbers, got {index.dtype}; cast to int64")
-    if index.ndim > 1 or (index.ndim == 1 and len(index) != count):
-        raise TargetError(
-            f"got targets of shape {tuple(index.shape)} for {count} images; "
+            f"got {len(index)} targets for {count} images; "
             f"pass one index, or exactly {count}, one per image"
         )
-    outside = (index < 0) | (index >= class_count)
-    if outside.any():
-        wrong = sorted(set(index[outside].flatten().tolist()))
-        raise TargetError(
-            f"target {wrong} is outside the model's {class_count} classes; "
-            f"class indices run from 0 to {class_count - 1}"
-        )
-    return index.long().expand(count)
 
 
 def _logits(logits: Tensor) -> Tensor:
@@ -87,14 +130,17 @@ class ClassTarget:
         index = class_indices(self.classes, logits)
         return self.outputs(logits).gather(1, index[:, None])[:, 0]
 
-    def part(self, images: slice) -> ClassTarget:
-        """The same target for some of the images of a batch."""
-        classes = self.classes
-        if isinstance(classes, Tensor) and classes.ndim == 0:
-            return self
-        if classes is None or isinstance(classes, int):
-            return self
-        return ClassTarget(self.kind, self.outputs, classes[images])
+    def parts(self, count: int, size: int) -> list[ClassTarget]:
+        """The same target for `size` images at a time of a batch of `count`.
+
+        Raises:
+            TargetError: the indices are not whole numbers, or neither one nor `count`.
+        """
+        index = _as_indices(self.classes)
+        if index is None or index.ndim == 0:
+            return [self] * -(-count // size)
+        _check_count(index, count)
+        return [ClassTarget(self.kind, self.outputs, part) for part in index.split(size)]
 
     def __str__(self) -> str:
         classes = self.classes.tolist() if isinstance(self.classes, Tensor) else self.classes
@@ -106,17 +152,18 @@ class Difference:
     """`first` minus `second`; with `first` None, minus `second` alone."""
 
     first: ClassTarget | None
-    second: ClassTarget | Difference
+    second: ClassTarget
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Scores (N,) of the logits (N, C)."""
         minus = -self.second(logits)
         return minus if self.first is None else self.first(logits) + minus
 
-    def part(self, images: slice) -> Difference:
-        """The same target for some of the images of a batch."""
-        first = None if self.first is None else self.first.part(images)
-        return Difference(first, self.second.part(images))
+    def parts(self, count: int, size: int) -> list[Difference]:
+        """The same target for `size` images at a time of a batch of `count`."""
+        seconds = self.second.parts(count, size)
+        firsts = [None] * len(seconds) if self.first is None else self.first.parts(count, size)
+        return [Difference(*pair) for pair in zip(firsts, seconds, strict=True)]
 
     def __str__(self) -> str:
         return f"{'' if self.first is None else f'{self.first} '}minus ({self.second})"
