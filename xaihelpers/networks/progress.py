@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor, nn
@@ -83,7 +84,7 @@ def store(
         StorageError: the folder cannot be written.
     """
     state = {
-        "progress": {**vars(progress)},
+        "progress": dict(vars(progress)),
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "scheduler": scheduler.state_dict(),
@@ -103,8 +104,10 @@ def restore(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
+        if not is_zipfile(path):
+            raise ValueError("not a file that torch.save wrote")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except (UnpicklingError, RuntimeError, ValueError) as error:
         raise TrainingError(f"{path} is damaged ({error}); delete it to start again") from error
     if state["identity"] != identity:
         other = [key for key in identity if state["identity"].get(key) != identity[key]]

@@ -96,7 +96,7 @@ def fit(
         try:
             run.go(show=progress)
         finally:
-            run.accelerator.unwrap_model(run.model, keep_fp32_wrapper=False)
+            run.release()
     model.eval()
     return run.progress.history
 
@@ -261,6 +261,11 @@ class _Run:
         store(self.folder, self.progress, self.bare, self.optimizer, self.scheduler, self.identity)
         with atomic_path(self.folder / "history.json") as partial:
             partial.write_text(json.dumps(self.progress.history, indent=1) + "\n")
+
+    def release(self) -> None:
+        """Take away the autocasting `forward` that accelerate hung on the model."""
+        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        vars(self.bare).pop("forward", None)
 
     def restore(self, steps: int) -> None:
         state = restore(self.folder, self.identity)  # type: ignore[arg-type]
