@@ -1,0 +1,74 @@
+"""Guided backpropagation and Guided Grad-CAM against Captum, and where Captum differs."""
+
+import pytest
+import torch
+import torchvision
+from captum.attr import GuidedBackprop, GuidedGradCam
+from torch import Tensor, nn
+
+from xaihelpers.cams.guided import guided_backprop, guided_grad_cam
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require:UserWarning"),
+]
+
+LAYERS = {"vgg19": ("features.36", "features.26"), "resnet50": ("layer4", "layer3")}
+
+
+def _network(name: str) -> nn.Module:
+    torch.manual_seed(1)
+    network: nn.Module = getattr(torchvision.models, name)(num_classes=5).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+    return network
+
+
+def _relative(found: Tensor, expected: Tensor) -> float:
+    found, expected = found.detach(), expected.detach()
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+@pytest.fixture(scope="module", params=["vgg19", "resnet50"])
+def case(request: pytest.FixtureRequest) -> tuple[str, nn.Module, Tensor, list[int]]:
+    return request.param, _network(request.param), torch.randn(4, 3, 64, 64), [0, 3, 1, 4]
+
+
+def test_guided_backprop_is_bit_identical_to_captum(
+    case: tuple[str, nn.Module, Tensor, list[int]],
+) -> None:
+    _, network, images, targets = case
+    expected = GuidedBackprop(network).attribute(images, targets)
+    assert expected.abs().max() > 0
+    assert torch.equal(guided_backprop(network, images, targets), expected)
+
+
+@pytest.mark.parametrize("depth", [0, 1], ids=["last", "middle"])
+@pytest.mark.parametrize("count", [1, 4])
+def test_guided_grad_cam_agrees_with_captum_up_to_the_order_of_summing_channels(
+    case: tuple[str, nn.Module, Tensor, list[int]], depth: int, count: int
+) -> None:
+    name, network, images, targets = case
+    layer = LAYERS[name][depth]
+    peer = GuidedGradCam(network, network.get_submodule(layer))
+    expected = peer.attribute(images[:count], targets[:count], interpolate_mode="bilinear")
+    assert expected.abs().max() > 0
+    found = guided_grad_cam(network, images[:count], layer, targets[:count])
+    print("EQ", name, depth, count, torch.equal(found, expected), _relative(found, expected))
+    assert _relative(found, expected) <= 1e-6
+
+
+def test_captum_misses_a_functional_relu_and_ours_does_not() -> None:
+    # densenet121 calls F.relu between its features and the pooling; all other ReLUs are modules
+    network, images = _network("densenet121"), torch.randn(1, 3, 64, 64)
+    peer = GuidedBackprop(network).attribute(images, 2)
+    with_module = nn.Sequential(
+        network.features, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), network.classifier
+    )
+    assert torch.equal(guided_backprop(network, images, 2), guided_backprop(with_module, images, 2))
+    assert torch.equal(
+        GuidedBackprop(with_module).attribute(images, 2), guided_backprop(network, images, 2)
+    )
+    assert _relative(peer, guided_backprop(network, images, 2)) > 0.1

@@ -1,0 +1,201 @@
+"""Guided backpropagation and Guided Grad-CAM.
+
+Guided backpropagation changes one thing in the backward pass: a ReLU, which blocks the gradient
+where its input was negative, also blocks it where the gradient itself is negative.
+
+How a ReLU is reached. Module hooks see `nn.ReLU` but not `F.relu` (which DenseNet and many others
+call), break on in-place ReLU, and a module used twice needs care; swapping modules mutates the
+model. A `TorchFunctionMode` sees every call of the function itself, however it is written:
+`nn.ReLU`, `F.relu`, `torch.relu`, `x.relu()`, `x.relu_()`. On the result it hangs a tensor hook,
+which survives in-place operations and lives no longer than the recorded graph. The model is never
+touched, and since the hook can be switched, one forward pass serves both the guided gradient and
+the plain gradient that Grad-CAM needs.
+
+Out of reach: ReLU inside TorchScript; a clamp or `maximum` written in place of a ReLU; a ReLU in
+place on a *slice* of a tensor that is afterwards used through the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from xaihelpers.cams.errors import ExplainError, NothingCapturedError
+from xaihelpers.cams.hooks import capture, unwrap
+from xaihelpers.cams.maps import rectify, upsample
+from xaihelpers.cams.methods import grad_cam
+from xaihelpers.cams.passes import check_images, undisturbed
+from xaihelpers.cams.targets import Target, as_target, scores
+
+RELU: frozenset[Callable[..., Tensor]] = frozenset(
+    {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
+)
+OTHERS: frozenset[Callable[..., Tensor]] = frozenset(
+    {F.silu, F.elu, F.gelu, F.selu, F.celu, F.mish, F.leaky_relu, F.hardswish, F.relu6, F.hardtanh}
+)
+NONLINEARITIES = {"relu": RELU, "all": RELU | OTHERS}
+
+
+class GuidedRule(TorchFunctionMode):
+    """Hangs a switchable tensor hook on the result of each non-linearity called in the block.
+
+    Attributes:
+        on: while true, negative gradients stop in front of the non-linearities; while false,
+            gradients are the plain ones. May be switched between two backward passes.
+        calls: how many non-linearities have run.
+    """
+
+    def __init__(self, functions: Iterable[Callable[..., Tensor]]) -> None:
+        super().__init__()
+        self.functions = frozenset(functions)
+        self.on = False
+        self.calls = 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in self.functions:
+            self.calls += 1
+            if result.requires_grad:
+                result.register_hook(self._positive_part)
+        return result
+
+    def _positive_part(self, gradient: Tensor) -> Tensor:
+        return gradient.clamp(min=0) if self.on else gradient
+
+
+@contextmanager
+def guided_relu(model: nn.Module, nonlinearities: str = "relu") -> Iterator[GuidedRule]:
+    """In the block, ReLUs let only positive gradients pass; after it, all is as before.
+
+    Run the forward and the backward pass inside. What was recorded inside gives plain gradients
+    again once the block has ended.
+
+    Args:
+        model: what will be run; refused if its ReLUs cannot be reached.
+        nonlinearities: "relu", the method as published; "all" also treats SiLU, ELU, GELU, SELU,
+            CELU, Mish, leaky ReLU, hard swish and ReLU6 so, which no paper defines.
+
+    Raises:
+        ExplainError: the model is compiled, scripted or `DataParallel`; unknown `nonlinearities`.
+    """
+    if nonlinearities not in NONLINEARITIES:
+        raise ExplainError(
+            f"nonlinearities is one of {', '.join(NONLINEARITIES)}, got {nonlinearities!r}"
+        )
+    if unwrap(model) is not model:
+        raise ExplainError(
+            f"the ReLUs inside {type(model).__name__} cannot be reached; "
+            "run and pass the network itself: hooks.unwrap(model)"
+        )
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise ExplainError("the ReLUs of a TorchScript model cannot be reached; pass the original")
+    rule = GuidedRule(NONLINEARITIES[nonlinearities])
+    rule.on = True
+    try:
+        with rule:
+            yield rule
+    finally:
+        rule.on = False
+
+
+def guided_backprop(
+    model: nn.Module, images: Tensor, target: Target = None, nonlinearities: str = "relu"
+) -> Tensor:
+    """Gradient of the score by the images, where ReLUs block negative gradients too.
+
+    Springenberg 2015 (arXiv 1412.6806), section 3.4: at y = ReLU(x), dx = [x > 0] max(dy, 0).
+    The score is the logit before softmax unless the target says otherwise. The model is run in
+    evaluation mode and left as it was; works inside `no_grad` and `inference_mode`.
+
+    Args:
+        images: (N, 3, H, W) floating point, normalised as the network expects.
+        target: None = predicted class, one index, one per image, or a callable on the output.
+        nonlinearities: see `guided_relu`. With "relu", other non-linearities (the ELU of a head,
+            say) pass gradients of both signs, as in the papers and in Captum.
+
+    Returns:
+        (N, 3, H, W), signed, in score units per unit of the normalised image.
+
+    Raises:
+        ExplainError: the network ran no such non-linearity, so this would be the plain gradient.
+        TargetError, NothingCapturedError: the target does not fit; the score ignores the images.
+    """
+    model = unwrap(model)
+    with capture(model, grad=True), guided_relu(model, nonlinearities) as rule:
+        leaf, total = _record(model, images, target, rule)
+        return _gradient(total, leaf)
+
+
+def guided_grad_cam(
+    model: nn.Module,
+    images: Tensor,
+    layer: str | nn.Module,
+    target: Target = None,
+    nonlinearities: str = "relu",
+) -> Tensor:
+    """Guided backpropagation times the upsampled ReLU(Grad-CAM), element by element.
+
+    Selvaraju 2017 (arXiv 1610.02391), section 3.2. Grad-CAM's own gradient is the plain one; both
+    come from one forward pass. Captum interpolates by "nearest" unless told "bilinear".
+
+    Args:
+        layer: dotted name or module; it must run once and give (N, K, h, w).
+        model, images, target, nonlinearities: see `guided_backprop`.
+
+    Returns:
+        (N, 3, H, W), signed; all zero for an image whose Grad-CAM has no positive cell.
+
+    Raises:
+        LayerNotFoundError, and as `guided_backprop`.
+    """
+    model = unwrap(model)
+    with capture(model, layer, grad=True) as (tap,), guided_relu(model, nonlinearities) as rule:
+        leaf, total = _record(model, images, target, rule)
+        activations = tap.activations
+        rule.on = False
+        gradients = _gradient(total, tap.tensors[0], retain_graph=True)
+        rule.on = True
+        guided = _gradient(total, leaf)
+    heat = upsample(rectify(grad_cam(activations, gradients)), images.shape[-2:])
+    return guided * heat[:, None]
+
+
+def _record(
+    model: nn.Module, images: Tensor, target: Target, rule: GuidedRule
+) -> tuple[Tensor, Tensor]:
+    """Run the model with gradients on; the images as a leaf, and the sum of their scores."""
+    check_images(model, images)
+    with undisturbed(model, images.device.type):
+        leaf = images.detach().clone().requires_grad_()
+        output = model(leaf.clone())  # a model may overwrite its input, but never a leaf
+        total = scores(as_target(target), output, len(images)).sum()
+    if not rule.calls:
+        raise ExplainError(
+            f"this {type(model).__name__} runs no ReLU: guided backprop on it is the plain "
+            'gradient; pass nonlinearities="all" to block negative gradients at SiLU, ELU, GELU '
+            "and the like as well"
+        )
+    return leaf, total
+
+
+def _gradient(total: Tensor, source: Tensor, retain_graph: bool = False) -> Tensor:
+    if total.requires_grad:
+        (found,) = torch.autograd.grad(total, source, retain_graph=retain_graph, allow_unused=True)
+        if found is not None:
+            return found
+    raise NothingCapturedError(
+        "the score does not depend on the images or the layer; does the model detach its input "
+        "or run under its own torch.no_grad?"
+    )
