@@ -127,6 +127,8 @@ def load(
     _one_of(split, SPLITS, "split")
     if limit is not None and limit < 1:
         raise DataError(f"limit={limit}: ask for at least one image, or None for all.")
+    if size < 1:
+        raise DataError(f"size={size}: the side of the images must be at least 1 px.")
     if name in RENDERED:
         source = _rendered(name, split, size, seed, options)
     else:
