@@ -96,13 +96,28 @@ def test_a_damaged_resume_file_says_so(tiny, patches, recipe, tmp_path: Path) ->
         train(tiny(), patches(24), recipe, tmp_path)
 
 
-def test_fit_leaves_the_random_state_and_the_forward_alone(tiny, patches, recipe) -> None:
-    model = tiny()
-    before = torch.get_rng_state()
-    train(model, patches(24), dataclasses.replace(recipe, low_precision=True))
+def test_fit_leaves_the_random_state_alone(tiny, patches, recipe) -> None:
+    model, before = tiny(), torch.get_rng_state()
+    train(model, patches(24), recipe)
     assert torch.equal(before, torch.get_rng_state())
-    assert "forward" not in vars(model)
+
+
+def test_fit_hangs_nothing_on_the_model(tiny, patches, recipe, monkeypatch) -> None:
+    monkeypatch.setattr(training, "best_precision", lambda _device: "bf16")
+    model = tiny()
+    before = set(vars(model))
+    train(model, patches(24), dataclasses.replace(recipe, low_precision=True))
+    assert set(vars(model)) == before
     assert model(torch.zeros(1, 3, 8, 8)).dtype == torch.float32
+
+
+def test_a_second_fit_uses_bf16_again(tiny, patches, recipe, monkeypatch) -> None:
+    monkeypatch.setattr(training, "best_precision", lambda _device: "bf16")
+    model, kinds = tiny(), []
+    train(model, patches(24), dataclasses.replace(recipe, low_precision=True))
+    model[0].register_forward_hook(lambda _m, _i, output: kinds.append(output.dtype))
+    train(model, patches(24), dataclasses.replace(recipe, low_precision=True))
+    assert set(kinds) == {torch.bfloat16}
 
 
 def test_bf16_training_learns_too(tiny, patches, recipe, monkeypatch) -> None:

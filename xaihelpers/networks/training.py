@@ -263,9 +263,10 @@ class _Run:
             partial.write_text(json.dumps(self.progress.history, indent=1) + "\n")
 
     def release(self) -> None:
-        """Take away the autocasting `forward` that accelerate hung on the model."""
+        """Take away what accelerate hung on the model; left there, a second fit would go wrong."""
         self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
-        vars(self.bare).pop("forward", None)
+        for name in ("forward", "_is_accelerate_prepared"):
+            vars(self.bare).pop(name, None)
 
     def restore(self, steps: int) -> None:
         state = restore(self.folder, self.identity)  # type: ignore[arg-type]
