@@ -18,7 +18,7 @@ from xaihelpers.datasets.fundus_painting import paint
 from xaihelpers.datasets.fundus_placement import Places
 from xaihelpers.datasets.records import Record
 
-VERSION = 1
+VERSION = 2
 GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
 SPLIT_SIZES = {"train": 3600, "val": 500, "test": 1000}
 SIZES = (64, 512)

@@ -48,7 +48,8 @@ class Anatomy:
     cup_radius: float
     macula_radius: float
     macula_depth: float
-    blood: float
+    blood: np.ndarray
+    pallor: np.ndarray
     mottling: float
     streaks: float
     generations: tuple[Vessels, ...]
@@ -144,7 +145,8 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         cup_radius=disc_radius * rng.uniform(0.32, 0.6),
         macula_radius=rng.uniform(0.20, 0.32),
         macula_depth=rng.uniform(0.1, 0.7),
-        blood=rng.uniform(0.65, 1.3),
+        blood=rng.uniform(0.7, 1.45) * np.exp(rng.normal(0, 0.12, 3)),
+        pallor=rng.uniform(0.82, 1.08) * np.exp(rng.normal(0, (0.02, 0.045, 0.10))),
         mottling=rng.uniform(0.02, 0.11),
         streaks=rng.uniform(0.0, 0.13),
         generations=(trunks, branches, twigs),

@@ -43,6 +43,7 @@ class Camera:
     fovea: np.ndarray
     tilt: float
     colour: np.ndarray
+    contrast: np.ndarray
     falloff: float
     light: np.ndarray
     haze: np.ndarray
@@ -82,8 +83,8 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     mix = rng.uniform(0, 0.5)
     colour = (1 - mix) * np.array(_TINTS[tint]) + mix * np.array(_TINTS[other])
     colour = colour * rng.uniform(0.78, 1.08) * np.exp(rng.normal(0, (0.04, 0.06, 0.10)))
-    colour[1] = np.clip(colour[1], 0.38 * colour[0], 0.68 * colour[0])
-    colour[2] = np.clip(colour[2], 0.30 * colour[1], 0.80 * colour[1])
+    colour[1] = np.clip(colour[1], 0.38 * colour[0], 0.65 * colour[0])
+    colour[2] = np.clip(colour[2], 0.36 * colour[1], 0.80 * colour[1])
     return Camera(
         shape=shape,
         tint=tint,
@@ -97,9 +98,10 @@ def draw_camera(rng: np.random.Generator) -> Camera:
         fovea=fovea,
         tilt=rng.normal(0, 0.07),
         colour=colour,
+        contrast=rng.uniform(0.88, 1.15) * np.exp(rng.normal(0, (0.12, 0.06, 0.12))),
         falloff=rng.uniform(0.10, 0.68),
         light=centre + rng.normal(0, 0.07, 2),
-        shadow=max(0.0, rng.uniform(-0.6, 0.95)),
+        shadow=max(0.0, rng.uniform(-0.5, 0.8)),
         shadow_from=centre + radius * rng.uniform(0.85, 1.15) * _direction(rng),
         haze=rng.uniform(0, 0.2) * rng.uniform((0.5, 0.4, 0.4), (1.0, 0.75, 0.9)),
         blur=rng.uniform(0.0003, 0.0026),

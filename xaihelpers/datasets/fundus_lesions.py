@@ -70,10 +70,15 @@ def _microaneurysms(rng: np.random.Generator, places: Places, count: int) -> Sha
 
 
 def _haemorrhages(rng: np.random.Generator, places: Places, count: int) -> Shapes:
-    """Round dots, rough blots and flame-like streaks."""
+    """Round dots, rough blots and flame-like streaks; the more there are, the smaller.
+
+    So the total area, which shows in the colour of the whole picture, tells little of the grade.
+    """
     shapes = []
+    scale = rng.uniform(0.8, 1.0) if count > 15 else rng.uniform(1.0, 1.3)
     for kind in rng.choice(3, count, p=(0.45, 0.38, 0.17)):
         radius = rng.uniform((0.0085, 0.010, 0.0055)[kind], (0.0115, 0.016, 0.0075)[kind])
+        radius *= scale
         long = radius * (rng.uniform(1, 1.5) if kind < 2 else rng.uniform(2.5, 3.5))
         centre = places.take(1.25 * max(radius, 0.8 * long))
         outline = blob(rng, centre, (long, radius), (0.08, 0.45, 0.3)[kind])

@@ -14,7 +14,7 @@ _PIGMENT = (0.55, 1.0, 0.9)
 _DENSITY = {
     "artery": (0.16, 0.62, 0.50),
     "vein": (0.46, 0.98, 0.66),
-    "venous_beading": (0.16, 0.45, 0.32),
+    "venous_beading": (0.22, 0.60, 0.42),
     "microaneurysm": (0.68, 1.70, 1.15),
     "haemorrhage": (0.56, 1.45, 1.00),
     "new_vessels": (0.42, 1.70, 1.15),
@@ -66,7 +66,7 @@ def _optic_disc(
     glow = squared_distance(len(disc), camera.place(anatomy.disc))
     glow = np.exp(glow / -np.float32((2.1 * anatomy.disc_radii[1] * camera.unit) ** 2))
     image *= 1 + np.float32(0.16) * glow[..., None]
-    bright = _brightness(camera)
+    bright = _brightness(camera) * anatomy.pallor
     rim = 0.2 * camera.colour + 0.8 * bright * np.array([1.05, 0.86, 0.56])
     _cover(image, (disc * np.float32(0.95)), rim)
     _cover(image, (cup * np.float32(0.9)), bright * np.array([1.02, 0.95, 0.78]))
@@ -100,5 +100,5 @@ def paint(
         _cover(image, coverages["cotton_wool"] * np.float32(0.85), pale["cotton_wool"])
     for name in ("venous_beading", "haemorrhage", "microaneurysm", "new_vessels", "preretinal"):
         if name in coverages:
-            _absorb(image, coverages[name], np.array(_DENSITY[name]))
+            _absorb(image, coverages[name], camera.contrast * np.array(_DENSITY[name]))
     return image
