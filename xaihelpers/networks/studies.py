@@ -96,14 +96,9 @@ def train_study(
     """
     recipe = recipe or _recipe(study, arch)
     output = output or checkpoints.study_path(study, arch)
-    card: dict[str, Any] = {
-        "study": study,
-        "arch": arch,
-        "classes": list(classes),
-        "data": {"name": study, "origin": origin, "version": data_version},
-        "seed": seed,
-        "recipe": recipe.as_dict(),
-    }
+    data = {"name": study, "origin": origin, "version": data_version}
+    card: dict[str, Any] = {"study": study, "arch": arch, "classes": list(classes)}
+    card |= {"data": data, "seed": seed, "recipe": recipe.as_dict()}
     if (done := _finished(output, card)) is not None:
         return done
     work = work or data_dir() / "training" / f"{study}_{arch}-{origin}-seed{seed}"
@@ -120,8 +115,7 @@ def train_study(
     )
     if isinstance(model, VGG19):
         model = fold_batch_norm(model)
-    card |= _tested(model, test, recipe.final_size)
-    card["versions"] = _versions(recipe)
+    card |= _tested(model, test, recipe.final_size) | {"versions": _versions(recipe)}
     card = checkpoints.save(model, output, card)
     shutil.rmtree(work, ignore_errors=True)
     return card
