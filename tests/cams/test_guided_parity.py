@@ -56,7 +56,6 @@ def test_guided_grad_cam_agrees_with_captum_up_to_the_order_of_summing_channels(
     expected = peer.attribute(images[:count], targets[:count], interpolate_mode="bilinear")
     assert expected.abs().max() > 0
     found = guided_grad_cam(network, images[:count], layer, targets[:count])
-    print("EQ", name, depth, count, torch.equal(found, expected), _relative(found, expected))
     assert _relative(found, expected) <= 1e-6
 
 

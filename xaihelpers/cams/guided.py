@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from xaihelpers.cams.errors import ExplainError, NothingCapturedError
-from xaihelpers.cams.hooks import capture, unwrap
+from xaihelpers.cams.hooks import Tap, capture, unwrap
 from xaihelpers.cams.maps import rectify, upsample
 from xaihelpers.cams.methods import grad_cam
 from xaihelpers.cams.passes import check_images, undisturbed
@@ -115,7 +115,7 @@ def guided_backprop(
 ) -> Tensor:
     """Gradient of the score by the images, where ReLUs block negative gradients too.
 
-    Springenberg 2015 (arXiv 1412.6806), section 3.4: at y = ReLU(x), dx = [x > 0] max(dy, 0).
+    Springenberg 2015 (arXiv 1412.6806): at y = ReLU(x), dx = [x > 0] max(dy, 0).
     The score is the logit before softmax unless the target says otherwise. The model is run in
     evaluation mode and left as it was; works inside `no_grad` and `inference_mode`.
 
@@ -132,9 +132,7 @@ def guided_backprop(
         ExplainError: the network ran no such non-linearity, so this would be the plain gradient.
         TargetError, NothingCapturedError: the target does not fit; the score ignores the images.
     """
-    model = unwrap(model)
-    with capture(model, grad=True), guided_relu(model, nonlinearities) as rule:
-        leaf, total = _record(model, images, target, rule)
+    with _recorded(model, images, target, nonlinearities) as (leaf, total, _, _):
         return _gradient(total, leaf)
 
 
@@ -160,9 +158,7 @@ def guided_grad_cam(
     Raises:
         LayerNotFoundError, and as `guided_backprop`.
     """
-    model = unwrap(model)
-    with capture(model, layer, grad=True) as (tap,), guided_relu(model, nonlinearities) as rule:
-        leaf, total = _record(model, images, target, rule)
+    with _recorded(model, images, target, nonlinearities, layer) as (leaf, total, (tap,), rule):
         activations = tap.activations
         rule.on = False
         gradients = _gradient(total, tap.tensors[0], retain_graph=True)
@@ -172,22 +168,32 @@ def guided_grad_cam(
     return guided * heat[:, None]
 
 
-def _record(
-    model: nn.Module, images: Tensor, target: Target, rule: GuidedRule
-) -> tuple[Tensor, Tensor]:
-    """Run the model with gradients on; the images as a leaf, and the sum of their scores."""
+@contextmanager
+def _recorded(
+    model: nn.Module,
+    images: Tensor,
+    target: Target,
+    nonlinearities: str,
+    *layers: str | nn.Module,
+) -> Iterator[tuple[Tensor, Tensor, list[Tap], GuidedRule]]:
+    """One forward pass: the images as a leaf, the sum of scores, the tapped layers, the rule."""
+    model = unwrap(model)
     check_images(model, images)
-    with undisturbed(model, images.device.type):
+    with (
+        undisturbed(model, images.device.type),
+        capture(model, *layers, grad=True) as taps,
+        guided_relu(model, nonlinearities) as rule,
+    ):
         leaf = images.detach().clone().requires_grad_()
         output = model(leaf.clone())  # a model may overwrite its input, but never a leaf
         total = scores(as_target(target), output, len(images)).sum()
-    if not rule.calls:
-        raise ExplainError(
-            f"this {type(model).__name__} runs no ReLU: guided backprop on it is the plain "
-            'gradient; pass nonlinearities="all" to block negative gradients at SiLU, ELU, GELU '
-            "and the like as well"
-        )
-    return leaf, total
+        if not rule.calls:
+            raise ExplainError(
+                f"this {type(model).__name__} runs no ReLU: guided backprop on it is the plain "
+                'gradient; pass nonlinearities="all" to block negative gradients at SiLU, ELU, '
+                "GELU and the like as well"
+            )
+        yield leaf, total, taps, rule
 
 
 def _gradient(total: Tensor, source: Tensor, retain_graph: bool = False) -> Tensor:
