@@ -66,6 +66,17 @@ def _direction(rng: np.random.Generator) -> np.ndarray:
     return np.array([np.cos(turn), np.sin(turn)])
 
 
+def _draw_colour(rng: np.random.Generator, tint: str) -> np.ndarray:
+    """Colour (3,) of the healthy retina, R, G, B about 0..1: a mix of two tints, kept natural."""
+    other = str(rng.choice(list(_TINTS)))
+    mix = rng.uniform(0, 0.5)
+    colour = (1 - mix) * np.array(_TINTS[tint]) + mix * np.array(_TINTS[other])
+    colour = colour * rng.uniform(0.78, 1.08) * np.exp(rng.normal(0, (0.04, 0.06, 0.10)))
+    colour[1] = np.clip(colour[1], 0.38 * colour[0], 0.65 * colour[0])
+    colour[2] = np.clip(colour[2], 0.36 * colour[1], 0.80 * colour[1])
+    return colour
+
+
 def draw_camera(rng: np.random.Generator) -> Camera:
     """Draw a camera and a view of the eye, independent of the grade."""
     shape = str(rng.choice(_SHAPES, p=(0.45, 0.4, 0.15)))
@@ -79,12 +90,7 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     shift = {"macula": 0.12, "between": 0.5, "disc": 0.92}[view] + rng.normal(0, 0.08)
     mirror = 1.0 if eye == "right" else -1.0
     fovea = centre - unit * np.array([mirror * shift, rng.normal(0, 0.06)])
-    other = str(rng.choice(list(_TINTS)))
-    mix = rng.uniform(0, 0.5)
-    colour = (1 - mix) * np.array(_TINTS[tint]) + mix * np.array(_TINTS[other])
-    colour = colour * rng.uniform(0.78, 1.08) * np.exp(rng.normal(0, (0.04, 0.06, 0.10)))
-    colour[1] = np.clip(colour[1], 0.38 * colour[0], 0.65 * colour[0])
-    colour[2] = np.clip(colour[2], 0.36 * colour[1], 0.80 * colour[1])
+    colour = _draw_colour(rng, tint)
     return Camera(
         shape=shape,
         tint=tint,
