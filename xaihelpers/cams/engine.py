@@ -159,7 +159,8 @@ def _maps(uses: Uses, methods: Sequence[str]) -> dict[str, Tensor]:
             f"the layer is used on grids of different sizes {sorted(grids)}, whose maps cannot be "
             "summed; name a layer that is used once"
         )
-    first, *others = (raw_maps(*use, methods) for use in uses)
+    with torch.autocast(uses[0][0].device.type, enabled=False):
+        first, *others = (raw_maps(*use, methods) for use in uses)
     for other in others:
         first = {name: first[name] + other[name] for name in methods}
     return first
