@@ -42,7 +42,7 @@ def lungs(side: int) -> np.ndarray:
 
 
 def write(path: Path, image: np.ndarray, form: str = "rgb") -> Path:
-    """Save RGB uint8 as "rgb", "rgba", "grey" or "grey16" in the format of the extension."""
+    """Save RGB uint8 as "rgb", "rgba", "grey", "grey16" or "rgb16" in the format of the extension."""
     path.parent.mkdir(parents=True, exist_ok=True)
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -51,6 +51,7 @@ def write(path: Path, image: np.ndarray, form: str = "rgb") -> Path:
         "rgba": cv2.cvtColor(bgr, cv2.COLOR_BGR2BGRA),
         "grey": grey,
         "grey16": grey.astype(np.uint16) * 257,
+        "rgb16": bgr.astype(np.uint16) * 257,
     }[form]
     coded = cv2.imencode(path.suffix.lower(), pixels)[1]
     path.write_bytes(coded.tobytes())

@@ -23,7 +23,7 @@ def ramp() -> np.ndarray:
     return np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
 
 
-@pytest.mark.parametrize("form", ["rgb", "rgba", "grey", "grey16"])
+@pytest.mark.parametrize("form", ["rgb", "rgba", "rgb16", "grey", "grey16"])
 def test_every_depth_and_channel_count_reads_alike(tmp_path: Path, form: str) -> None:
     read = read_rgb(write(tmp_path / "image.PNG", ramp(), form))
     assert read.dtype == np.uint8

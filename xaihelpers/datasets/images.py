@@ -28,8 +28,8 @@ def _decode(path: Path) -> Image.Image:
 def read_rgb(path: Path) -> np.ndarray:
     """An image file as (H, W, 3) uint8 RGB, 0..255.
 
-    Reads grey, palette, RGB and RGBA (the alpha channel is dropped) at 8 bits, and 16-bit grey,
-    which is divided by the full scale of its depth (12 bits if no pixel exceeds 4095).
+    Reads grey, palette, RGB and RGBA (the alpha channel is dropped) of 8 or 16 bits. 16-bit grey
+    is divided by its full scale (that of 12 bits if no pixel exceeds 4095), 16-bit colour by 257.
 
     Raises:
         DataError: the file is missing, cut off or not an image.
