@@ -42,7 +42,7 @@ def lungs(side: int) -> np.ndarray:
 
 
 def write(path: Path, image: np.ndarray, form: str = "rgb") -> Path:
-    """Save RGB uint8 as "rgb", "rgba", "grey", "grey16" or "rgb16" in the format of the extension."""
+    """Save RGB uint8 as "rgb", "rgba", "grey", "grey16" or "rgb16", as the extension says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
