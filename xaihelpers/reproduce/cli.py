@@ -1,0 +1,123 @@
+"""The command line: `python -m xaihelpers <command>`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def data_check(arguments: argparse.Namespace) -> int:
+    from xaihelpers.datasets import check
+
+    return check.check_command(arguments.folder)
+
+
+def data_get(arguments: argparse.Namespace) -> int:
+    from xaihelpers.datasets import download
+
+    return download.get_command(arguments.name)
+
+
+def data_render(arguments: argparse.Namespace) -> int:
+    from xaihelpers.datasets import load
+
+    for name in ("fundus", "chest_xray"):
+        for split in ("train", "val", "test"):
+            dataset = load(name, split=split, size=arguments.size, seed=arguments.seed)
+            print(f"{name} {split}: {len(dataset)} images of {dataset.size} px")
+    return 0
+
+
+def train(arguments: argparse.Namespace) -> int:
+    from xaihelpers.reproduce import train as job
+
+    return job.run(
+        arguments.study, arguments.arch, arguments.seed, arguments.data_root, arguments.profile
+    )
+
+
+def reproduce(arguments: argparse.Namespace) -> int:
+    from xaihelpers.reproduce import main_job
+
+    return main_job.run(
+        arguments.profile, arguments.seed, arguments.data_root, arguments.only or None
+    )
+
+
+def notebooks(arguments: argparse.Namespace) -> int:
+    from xaihelpers.reproduce import runner
+
+    return runner.store(arguments.names)
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile",
+        choices=("quick", "full", "gpu"),
+        default="quick",
+        help="how much to compute (default: quick, minutes on two cores)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of every draw (default: 0)")
+    parser.add_argument(
+        "--data-root",
+        default="",
+        metavar="FOLDER",
+        help="folder with aptos2019/ or a radiography folder (default: rendered data)",
+    )
+
+
+def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    data = commands.add_parser("data", help="look at, download or render data")
+    actions = data.add_subparsers(required=True, metavar="action")
+    check = actions.add_parser("check", help="say what a folder of real data holds and lacks")
+    check.add_argument("folder")
+    check.set_defaults(command=data_check)
+    get = actions.add_parser("get", help="download a real data set with kagglehub")
+    get.add_argument("name", choices=("aptos", "radiography"))
+    get.set_defaults(command=data_get)
+    render = actions.add_parser("render", help="render all splits into the cache, once")
+    render.add_argument("--size", type=int, default=224, help="side in pixels (default: 224)")
+    render.add_argument("--seed", type=int, default=0, help="seed of the images (default: 0)")
+    render.set_defaults(command=data_render)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every command; each leaves its function in `command`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m xaihelpers", description="Learn, check and use class-activation maps."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_data(commands)
+    training = commands.add_parser("train", help="train the studies' networks")
+    training.add_argument("study", nargs="?", help="fundus or chest_xray (default: all)")
+    training.add_argument("arch", nargs="?", help="for example vgg19 (default: all of the study)")
+    _add_run_options(training)
+    training.set_defaults(command=train)
+    everything = commands.add_parser("reproduce", help="the whole run, into results/")
+    _add_run_options(everything)
+    everything.add_argument(
+        "--only", nargs="+", default=[], metavar="NN", help="these chapters alone, by number"
+    )
+    everything.set_defaults(command=reproduce)
+    stored = commands.add_parser("notebooks", help="execute the chapters and store them in place")
+    stored.add_argument("names", nargs="*", help="numbers or names (default: all)")
+    stored.set_defaults(command=notebooks)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command: its exit code; 2 with one line for an error of ours; 130 after Ctrl-C."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except Exception as error:
+        if not type(error).__module__.startswith("xaihelpers."):
+            raise  # a bug, or something outside: the traceback is wanted
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; run again to resume", file=sys.stderr)
+        return 130
