@@ -20,6 +20,7 @@ from xaihelpers.show.charts import bars, confusion_matrix, learning_curves
 from xaihelpers.show.errors import FigureError
 from xaihelpers.show.panels import (
     CMAP,
+    COLOURS,
     Array,
     as_heat,
     as_picture,
@@ -31,6 +32,7 @@ from xaihelpers.show.panels import (
 from xaihelpers.show.style import new_figure, use_style
 
 __all__ = [
+    "COLOURS",
     "bars",
     "confusion_matrix",
     "contact_sheet",
