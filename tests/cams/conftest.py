@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class SmallNet(nn.Module):
-    """Two stages, batch norm, in-place ReLU, dropout and a linear head on global average pooling."""
+    """Two stages with batch norm and in-place ReLU, dropout, a linear head on average pooling."""
 
     def __init__(self, classes: int = 5) -> None:
         super().__init__()
