@@ -1,0 +1,100 @@
+"""A whole data set through a network and its maps: one row per image and method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from xaihelpers import cams, datasets, networks
+from xaihelpers.datasets.records import ImageDataset
+from xaihelpers.evaluation import localization, prior_maps
+from xaihelpers.evaluation.errors import EvaluationError
+from xaihelpers.evaluation.intervals import bootstrap_interval
+
+#: Maps that never look at the network: what a method has to beat.
+BASELINES = ("centre_gaussian", "uniform")
+
+
+def finding_mask(masks: dict[str, Tensor], names: Sequence[str]) -> Tensor:
+    """Union of the named masks: {name: (N, H, W) bool} -> (N, H, W) bool.
+
+    Raises:
+        EvaluationError: a name is not among the data set's masks.
+    """
+    missing = [name for name in names if name not in masks]
+    if missing or not names:
+        raise EvaluationError(f"no mask {missing or names}; this data set has {sorted(masks)}")
+    return torch.stack([masks[name] for name in names]).any(dim=0)
+
+
+def map_scores(
+    model: nn.Module,
+    data: ImageDataset,
+    layer: str,
+    methods: Sequence[str],
+    mask_names: Sequence[str],
+    batch_size: int = 16,
+) -> pd.DataFrame:
+    """Prediction, energy in the finding and pointing hit: one row per image and method.
+
+    The class asked about is the network's own answer. `energy` and `hit` are NaN where the image
+    shows no finding. Columns: name, label, predicted, method, energy, hit, empty, area (share of
+    the image that the mask covers). The baselines of `BASELINES` are rows like any other method.
+    """
+    rows: list[pd.DataFrame] = []
+    for start in tqdm(range(0, len(data), batch_size), desc=f"{data.name} maps", leave=False):
+        indices = range(start, min(start + batch_size, len(data)))
+        images, labels, masks = datasets.batch(data, indices)
+        mask = finding_mask(masks, mask_names)
+        found = cams.explain(model, networks.normalize(images), layer, methods=methods)
+        size = (images.shape[-2], images.shape[-1])
+        heats = {name: found.maps[name] for name in methods}
+        heats |= {name: getattr(prior_maps, name)(len(images), size) for name in BASELINES}
+        absent = ~mask.flatten(1).any(dim=1)
+        rows += [
+            pd.DataFrame(
+                {
+                    "name": [f"{data.name}/{data.split}/{index:05d}" for index in indices],
+                    "label": labels,
+                    "predicted": found.logits.argmax(dim=1),
+                    "method": name,
+                    "energy": _unless(absent, localization.energy_in_mask(heat, mask)),
+                    "hit": _unless(absent, localization.pointing_hit(heat, mask)),
+                    "empty": localization.is_empty(heat),
+                    "area": mask.float().mean(dim=(1, 2)),
+                }
+            )
+            for name, heat in heats.items()
+        ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def _unless(absent: Tensor, values: Tensor) -> Tensor:
+    return values.float().masked_fill(absent, float("nan"))
+
+
+def summary(scores: pd.DataFrame) -> pd.DataFrame:
+    """Means over the images that show a finding, with bootstrap 95 % intervals, a row per method.
+
+    Raises:
+        EvaluationError: fewer than two images show a finding.
+    """
+    rows = []
+    for method, part in scores.dropna(subset=["energy"]).groupby("method", sort=False):
+        energy, hit = bootstrap_interval(part["energy"]), bootstrap_interval(part["hit"])
+        rows.append(
+            {
+                "method": method,
+                "images": len(part),
+                "energy in mask": str(energy),
+                "pointing": "-" if method == "uniform" else str(hit),
+                "empty maps": int(part["empty"].sum()),
+            }
+        )
+    if not rows:
+        raise EvaluationError("no image of this data set shows the finding that was asked about")
+    return pd.DataFrame(rows)
