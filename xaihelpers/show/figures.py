@@ -39,6 +39,7 @@ __all__ = [
     "grid",
     "heat_map",
     "learning_curves",
+    "new_figure",
     "overlay",
     "signed_map",
     "use_style",
