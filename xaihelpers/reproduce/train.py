@@ -14,6 +14,7 @@ from xaihelpers.reproduce.studies import (
     STUDIES,
     StudyError,
     checkpoint_path,
+    data_name,
     data_version,
     load_data,
 )
@@ -31,7 +32,8 @@ def run(study: str | None, arch: str | None, seed: int, data_root: str, profile:
         TrainingError, StorageError, DataError: as `networks.train_study` and `datasets.load`.
     """
     for name in STUDIES if study is None else (study,):
-        for network in STUDIES.get(name, ()) if arch is None else (arch,):
+        data_name(name, data_root)
+        for network in STUDIES[name] if arch is None else (arch,):
             card = train(name, network, seed, data_root, profile)
             found = card["metrics"]
             print(
