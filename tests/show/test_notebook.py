@@ -74,13 +74,19 @@ def test_the_footer_names_versions_seed_data_and_checkpoint(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     torch.manual_seed(7)
-    card = {"arch": "vgg19", "origin": "rendered", "seed": 1, "sha256": "0123456789abcdef"}
+    card = {
+        "arch": "vgg19",
+        "data": {"name": "fundus", "origin": "rendered", "version": "2"},
+        "seed": 1,
+        "sha256": "0123456789abcdef",
+    }
     data = Data(name="fundus", origin="rendered", split="test", size=224, seed=0)
     notebook.footer(card, data)
     printed = capsys.readouterr().out
     assert f"torch {torch.__version__.split('+')[0]}" in printed
     assert "seed 7" in printed
-    assert "checkpoint vgg19 · origin rendered · seed 1 · sha256 0123456789ab\n" in printed
+    assert "checkpoint vgg19 · trained on fundus (rendered, version 2) · seed 1 · " in printed
+    assert "sha256 0123456789ab\n" in printed
     assert "data fundus (rendered) · split test · 3 images · 224 px · seed 0\n" in printed
 
 

@@ -71,9 +71,11 @@ def footer(*sources: Mapping[str, Any] | Any) -> None:
 
 
 def _card_line(card: Mapping[str, Any]) -> str:
-    parts = [f"checkpoint {card.get('arch', 'unnamed')}"]
-    parts += [f"{key} {card[key]}" for key in ("data", "origin", "seed") if key in card]
-    return " · ".join([*parts, f"sha256 {str(card.get('sha256', 'unknown'))[:12]}"])
+    data = card.get("data", {})
+    return (
+        f"checkpoint {card['arch']} · trained on {data.get('name')} ({data.get('origin')}, "
+        f"version {data.get('version')}) · seed {card.get('seed')} · sha256 {card['sha256'][:12]}"
+    )
 
 
 def _dataset_line(dataset: Any) -> str:
