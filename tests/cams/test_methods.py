@@ -98,9 +98,7 @@ def test_grad_cam_plus_plus_ignores_the_cells_at_the_pole_of_signed_activations(
 def test_xgrad_cam_gives_a_dead_channel_no_weight() -> None:
     activations = torch.cat([A, torch.zeros(1, 1, 2, 2)], dim=1)
     gradients = torch.cat([G, torch.ones(1, 1, 2, 2)], dim=1)
-    torch.testing.assert_close(
-        methods.xgrad_cam(activations, gradients), methods.xgrad_cam(A, G)
-    )
+    torch.testing.assert_close(methods.xgrad_cam(activations, gradients), methods.xgrad_cam(A, G))
 
 
 def test_xgrad_cam_and_hires_cam_have_the_same_total() -> None:

@@ -142,13 +142,18 @@ def _batches(
     """Images and target, on a CPU in micro-batches where each image stands for itself."""
     if images.is_inference():
         images = images.clone()
-    coupled = any(
-        isinstance(module, _BatchNorm) and module.running_mean is None for module in model.modules()
-    )
-    if images.device.type != "cpu" or coupled or not isinstance(target, ClassTarget | Difference):
+    whole = images.device.type != "cpu" or len(images) <= MICRO_BATCH or _coupled(model)
+    if whole or not isinstance(target, ClassTarget | Difference):
         yield images, target
         return
     yield from zip(images.split(MICRO_BATCH), target.parts(len(images), MICRO_BATCH), strict=True)
+
+
+def _coupled(model: nn.Module) -> bool:
+    """Whether images of a batch influence each other even in evaluation mode."""
+    return any(
+        isinstance(module, _BatchNorm) and module.running_mean is None for module in model.modules()
+    )
 
 
 def _maps(uses: Uses, methods: Sequence[str]) -> dict[str, Tensor]:

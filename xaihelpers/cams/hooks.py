@@ -38,24 +38,26 @@ def find_layer(model: nn.Module, layer: str | nn.Module) -> tuple[str, nn.Module
     Raises:
         LayerNotFoundError: no such layer; the message suggests the nearest names.
     """
-    modules = dict(unwrap(model).named_modules())
+    network = unwrap(model)
     if isinstance(layer, nn.Module):
-        for name, module in modules.items():
+        for name, module in network.named_modules():
             if module is layer:
                 return name, module
         raise LayerNotFoundError(
-            f"the given {type(layer).__name__} is not part of this {type(model).__name__}; "
+            f"the given {type(layer).__name__} is not part of this {type(network).__name__}; "
             "pass a module of this very model, or its dotted name"
         )
     name = layer
-    while name not in modules and name.partition(".")[0] in _WRAPPERS:
-        name = name.partition(".")[2]
-    if name in modules and name:
-        return name, modules[name]
-    names = [known for known in modules if known]
+    while name:
+        try:
+            return name, network.get_submodule(name)
+        except AttributeError:
+            prefix, _, rest = name.partition(".")
+            name = rest if prefix in _WRAPPERS else ""
+    names = [known for known, _ in network.named_modules() if known]
     near = difflib.get_close_matches(layer, names, n=3, cutoff=0.5) or names[-3:]
     raise LayerNotFoundError(
-        f"{type(unwrap(model)).__name__} has no layer {layer!r}; nearest: {', '.join(near)}. "
+        f"{type(network).__name__} has no layer {layer!r}; nearest: {', '.join(near)}. "
         "`[name for name, _ in model.named_modules()]` lists all"
     )
 

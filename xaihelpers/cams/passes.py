@@ -23,9 +23,9 @@ class DisconnectedError(Exception):
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def _evaluating(modules: list[nn.Module]) -> Iterator[None]:
     """Evaluation mode for the block; afterwards every module has the mode it had."""
-    training = [module for module in model.modules() if module.training]
+    training = [module for module in modules if module.training]
     try:
         for module in training:
             module.training = False
@@ -36,7 +36,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def frozen(model: nn.Module) -> Iterator[None]:
+def _frozen(model: nn.Module) -> Iterator[None]:
     """No parameter requires a gradient in the block; afterwards those do that did."""
     free = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
@@ -48,9 +48,9 @@ def frozen(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _eager(model: nn.Module) -> AbstractContextManager[Any]:
+def _eager(modules: list[nn.Module]) -> AbstractContextManager[Any]:
     """Compiled modules run as written: hooks do not fire inside compiled code."""
-    for module in model.modules():
+    for module in modules:
         if "_orig_mod" in module._modules or module._compiled_call_impl is not None:
             return torch.compiler.set_stance("force_eager")
     return nullcontext()
@@ -66,7 +66,8 @@ def _uncached_autocast(device: str) -> AbstractContextManager[Any]:
 @contextmanager
 def undisturbed(model: nn.Module, device: str) -> Iterator[None]:
     """Run `model` in evaluation mode and eagerly, leaving modes and caches as they were."""
-    with evaluating(model), _eager(model), _uncached_autocast(device):
+    modules = list(model.modules())
+    with _evaluating(modules), _eager(modules), _uncached_autocast(device):
         yield
 
 
@@ -196,7 +197,10 @@ def run(
         NothingCapturedError: a layer did not run, gives no feature map, or does not matter.
     """
     for retry in (False, True):
-        with frozen(model) if retry else nullcontext(), capture(model, *layers, grad=retry) as taps:
+        with (
+            _frozen(model) if retry else nullcontext(),
+            capture(model, *layers, grad=retry) as taps,
+        ):
             output = model(images)
             for tap in taps:
                 _check_tap(model, tap, images)
