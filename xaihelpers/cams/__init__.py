@@ -5,7 +5,7 @@ explanation = explain(model, images, layer="features.8", methods=("grad_cam", "x
 explanation.maps["grad_cam"]  # (N, H, W) in [0, 1]
 """
 
-from xaihelpers.cams import hooks, maps, methods, targets
+from xaihelpers.cams import axioms, guided, hooks, maps, methods, targets
 from xaihelpers.cams.engine import explain, explain_classes, explain_layers
 from xaihelpers.cams.errors import (
     ExplainError,
@@ -26,9 +26,11 @@ __all__ = [
     "LayerNotFoundError",
     "NothingCapturedError",
     "TargetError",
+    "axioms",
     "explain",
     "explain_classes",
     "explain_layers",
+    "guided",
     "hooks",
     "maps",
     "methods",
