@@ -38,9 +38,9 @@ def test_reproduce_hands_over_profile_seed_data_root_and_chapters(
         monkeypatch, "xaihelpers.reproduce.main_job", run=lambda *given: calls.append(given) or 0
     )
     assert cli.main(["reproduce"]) == 0
-    options = ["--profile", "full", "--seed", "4", "--data-root", "d", "--only", "00", "14"]
-    assert cli.main(["reproduce", *options]) == 0
-    assert calls == [("quick", 0, "", None), ("full", 4, "d", ["00", "14"])]
+    options = ["--profile", "full", "--seed", "4", "--data-root", "d", "--skip-bad"]
+    assert cli.main(["reproduce", *options, "--only", "00", "14"]) == 0
+    assert calls == [("quick", 0, "", None, False), ("full", 4, "d", ["00", "14"], True)]
 
 
 def test_train_hands_over_study_and_arch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,10 @@ def test_train_hands_over_study_and_arch(monkeypatch: pytest.MonkeyPatch) -> Non
     stand_in(monkeypatch, "xaihelpers.reproduce.train", run=lambda *given: calls.append(given) or 3)
     assert cli.main(["train", "fundus", "vgg19", "--seed", "2"]) == 3
     assert cli.main(["train"]) == 3
-    assert calls == [("fundus", "vgg19", 2, "", "quick"), (None, None, 0, "", "quick")]
+    assert calls == [
+        ("fundus", "vgg19", 2, "", "quick", False),
+        (None, None, 0, "", "quick", False),
+    ]
 
 
 def test_notebooks_and_data_commands_reach_their_functions(monkeypatch: pytest.MonkeyPatch) -> None:

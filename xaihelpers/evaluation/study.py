@@ -42,16 +42,21 @@ def map_scores(
     """Prediction, energy in the finding and pointing hit: one row per image and method.
 
     The class asked about is the network's own answer. `energy` and `hit` are NaN where the image
-    shows no finding. Columns: name, label, predicted, method, energy, hit, empty, area (share of
-    the image that the mask covers). The baselines of `BASELINES` are rows like any other method.
+    shows no finding, which is everywhere in a data set without masks. Columns: name, label,
+    predicted, method, energy, hit, empty, area (share of the image that the mask covers). The
+    baselines of `BASELINES` are rows like any other method.
+
+    Raises:
+        EvaluationError: the data set has masks, but not those that `mask_names` asks for.
     """
     rows: list[pd.DataFrame] = []
     for start in tqdm(range(0, len(data), batch_size), desc=f"{data.name} maps", leave=False):
         indices = range(start, min(start + batch_size, len(data)))
         images, labels, masks = datasets.batch(data, indices)
-        mask = finding_mask(masks, mask_names)
-        found = cams.explain(model, networks.normalize(images), layer, methods=methods)
         size = (images.shape[-2], images.shape[-1])
+        no_mask = torch.zeros(len(images), *size, dtype=torch.bool)
+        mask = finding_mask(masks, mask_names) if masks else no_mask
+        found = cams.explain(model, networks.normalize(images), layer, methods=methods)
         heats = {name: found.maps[name] for name in methods}
         heats |= {name: getattr(prior_maps, name)(len(images), size) for name in BASELINES}
         absent = ~mask.flatten(1).any(dim=1)
@@ -78,23 +83,28 @@ def _unless(absent: Tensor, values: Tensor) -> Tensor:
 
 
 def summary(scores: pd.DataFrame) -> pd.DataFrame:
-    """Means over the images that show a finding, with bootstrap 95 % intervals, a row per method.
+    """A row per method: means with bootstrap 95 % intervals over the images that show a finding.
 
-    Raises:
-        EvaluationError: fewer than two images show a finding.
+    `scores`: from `map_scores`. Columns: method, images (that show a finding), "energy in mask" and
+    "pointing" ("-" where there is nothing to measure, a mean without interval where there is one
+    image), "empty maps" (of all images).
     """
     rows = []
-    for method, part in scores.dropna(subset=["energy"]).groupby("method", sort=False):
-        energy, hit = bootstrap_interval(part["energy"]), bootstrap_interval(part["hit"])
+    for method, part in scores.groupby("method", sort=False):
+        shown = part.dropna(subset=["energy"])
         rows.append(
             {
                 "method": method,
-                "images": len(part),
-                "energy in mask": str(energy),
-                "pointing": "-" if method == "uniform" else str(hit),
+                "images": len(shown),
+                "energy in mask": _mean(shown["energy"]),
+                "pointing": "-" if method == "uniform" else _mean(shown["hit"]),
                 "empty maps": int(part["empty"].sum()),
             }
         )
-    if not rows:
-        raise EvaluationError("no image of this data set shows the finding that was asked about")
     return pd.DataFrame(rows)
+
+
+def _mean(values: pd.Series) -> str:
+    if len(values) < 2:
+        return f"{values.iloc[0]:.3f}" if len(values) else "-"
+    return str(bootstrap_interval(values))

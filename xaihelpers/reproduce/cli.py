@@ -35,7 +35,12 @@ def train(arguments: argparse.Namespace) -> int:
     from xaihelpers.reproduce import train as job
 
     return job.run(
-        arguments.study, arguments.arch, arguments.seed, arguments.data_root, arguments.profile
+        arguments.study,
+        arguments.arch,
+        arguments.seed,
+        arguments.data_root,
+        arguments.profile,
+        arguments.skip_bad,
     )
 
 
@@ -43,7 +48,11 @@ def reproduce(arguments: argparse.Namespace) -> int:
     from xaihelpers.reproduce import main_job
 
     return main_job.run(
-        arguments.profile, arguments.seed, arguments.data_root, arguments.only or None
+        arguments.profile,
+        arguments.seed,
+        arguments.data_root,
+        arguments.only or None,
+        arguments.skip_bad,
     )
 
 
@@ -66,6 +75,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="FOLDER",
         help="folder with aptos2019/ or a radiography folder (default: rendered data)",
+    )
+    parser.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="leave unusable real files out and count them (default: stop and name them)",
     )
 
 
@@ -99,7 +113,11 @@ def build_parser() -> argparse.ArgumentParser:
     everything = commands.add_parser("reproduce", help="the whole run, into results/")
     _add_run_options(everything)
     everything.add_argument(
-        "--only", nargs="+", default=[], metavar="NN", help="these chapters alone, by number"
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NN",
+        help="these chapters alone, by number (all else runs as ever)",
     )
     everything.set_defaults(command=reproduce)
     stored = commands.add_parser("notebooks", help="execute the chapters and store them in place")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import platform
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +15,11 @@ import torch
 from matplotlib.figure import Figure
 from torch.nn.functional import one_hot
 
-from xaihelpers import __version__, cams, datasets, files, networks
+from xaihelpers import cams, datasets, files, networks
 from xaihelpers.datasets.fundus import LESIONS
 from xaihelpers.evaluation import study as evaluation
-from xaihelpers.reproduce import runner, train
-from xaihelpers.reproduce.studies import STUDIES, Study, checkpoint_path, data_name, open_study
+from xaihelpers.reproduce import chapters, runner, train
+from xaihelpers.reproduce.studies import STUDIES, Study, checkpoint_path, open_study, present
 from xaihelpers.show import figures
 
 #: The methods of the retinopathy project, in its order.
@@ -30,12 +34,6 @@ FINDINGS: dict[str, tuple[str, ...]] = {
 }
 
 
-def output_folder(study: str, data_root: str) -> Path:
-    """`results/` for rendered data, `results/real/` for real data."""
-    real = data_name(study, data_root) != study
-    return files.results_dir() / "real" if real else files.results_dir()
-
-
 def save_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, atomically."""
     with files.atomic_path(path) as partial:
@@ -48,22 +46,39 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(partial, format="png", metadata={"Software": None})
 
 
+def map_scores(study: Study) -> pd.DataFrame:
+    """`evaluation.map_scores` of the whole split, measured once for this network, data and code."""
+    layer = networks.LAYERS[study.arch]["last"]
+    rests_on = [chapters.environment_digest(), study.card["sha256"], study.card["data"]]
+    text = json.dumps([*rests_on, study.data.name, study.data.split, study.data.seed])
+    key = hashlib.sha256(text.encode()).hexdigest()[:12]
+    kept = files.data_dir() / "cache" / "measured" / f"{study.data.name}_{study.arch}-{key}.csv"
+    if not kept.exists():
+        masks = FINDINGS[study.data.name]
+        save_table(evaluation.map_scores(study.model, study.data, layer, METHODS, masks), kept)
+    return pd.read_csv(kept)
+
+
 def network_row(study: Study, scores: pd.DataFrame) -> dict[str, object]:
     """What the network gets right on these images, beside the colour-and-size baseline."""
     seen = scores.drop_duplicates("name")
     predicted = torch.tensor(seen["predicted"].to_numpy())
     votes = one_hot(predicted, len(study.data.classes)).float()
     found = networks.metrics.score(votes, torch.tensor(seen["label"].to_numpy()))
+    baseline = study.card.get("baseline", {}).get("balanced_accuracy")
     return {
         "data": study.data.name,
         "origin": study.data.origin,
         "network": study.arch,
         "images": len(seen),
         "accuracy": "{accuracy:.3f} [{accuracy_low:.3f}, {accuracy_high:.3f}]".format(**found),
-        "quadratic kappa": round(found["kappa"], 3),
+        "quadratic kappa": "-" if found["kappa"] is None else round(found["kappa"], 3),
         "macro F1": round(found["macro_f1"], 3),
-        "colour-and-size baseline": round(study.card["baseline"]["balanced_accuracy"], 3),
-        "seed": study.card["seed"],
+        "colour-and-size baseline": "-" if baseline is None else round(baseline, 3),
+        "image seed": study.data.seed,
+        "training seed": study.card["seed"],
+        "trained on": "{name} ({origin}, version {version})".format(**study.card["data"]),
+        "started from": study.card.get("start", "-"),
         "checkpoint": study.card["sha256"][:12],
     }
 
@@ -75,8 +90,12 @@ def contact_sheet(study: Study, per_class: int = 3) -> Figure:
         for c in range(len(study.data.classes))
         for i in np.flatnonzero(study.data.labels == c)[:per_class]
     ]
-    records = [study.data[int(i)] for i in chosen]
-    return figures.contact_sheet(records, columns=per_class * 2, classes=study.data.classes)
+    return figures.contact_sheet(
+        [study.data[int(i)] for i in chosen],
+        columns=per_class * 2,
+        classes=study.data.classes,
+        contours=FINDINGS[study.data.name],
+    )
 
 
 def maps_figure(study: Study, methods: Sequence[str] = METHODS) -> Figure:
@@ -101,55 +120,90 @@ def maps_figure(study: Study, methods: Sequence[str] = METHODS) -> Figure:
 
 
 def measure(
-    name: str, arch: str, seed: int, data_root: str
+    name: str, arch: str, seed: int, data_root: str, folder: Path
 ) -> tuple[dict[str, object], pd.DataFrame]:
-    """Run one network over its test set; write its tables and pictures; return its figures."""
+    """Run one network over its test set; write tables and pictures below `folder`.
+
+    Returns the row of the network and the table of its maps.
+    """
     study = open_study(name, arch, data_root, seed=seed)
-    out = output_folder(name, data_root)
-    layer = networks.LAYERS[arch]["last"]
-    scores = evaluation.map_scores(
-        study.model, study.data, layer, METHODS, FINDINGS[study.data.name]
-    )
+    if study.data.report:
+        print(study.data.report)
+    scores = map_scores(study)
     maps = evaluation.summary(scores)
-    maps.insert(0, "network", arch)
-    maps.insert(0, "data", study.data.name)
-    save_table(maps, out / "tables" / f"{study.data.name}_{arch}_maps.csv")
-    save_figure(contact_sheet(study), out / "figures" / f"{study.data.name}_sheet.png")
-    save_figure(maps_figure(study), out / "figures" / f"{study.data.name}_{arch}_maps.png")
+    for column, value in (("network", arch), ("data", study.data.name)):
+        maps.insert(0, column, value)
+    save_table(maps, folder / "tables" / f"{study.data.name}_{arch}_maps.csv")
+    save_figure(contact_sheet(study), folder / "figures" / f"{study.data.name}_sheet.png")
+    save_figure(maps_figure(study), folder / "figures" / f"{study.data.name}_{arch}_maps.png")
     return network_row(study, scores), maps
 
 
-def run(profile: str, seed: int, data_root: str, only: Sequence[str] | None = None) -> int:
-    """Everything, from data to `results/summary.md`; returns 0, or 1 if a chapter failed.
+def run(
+    profile: str,
+    seed: int,
+    data_root: str,
+    only: Sequence[str] | None = None,
+    skip_bad: bool = False,
+) -> int:
+    """Everything, from data to `summary.md`; returns 0, or 1 if a chapter failed.
+
+    Results of rendered data go to `results/`, those of real data to `results/real/`. What was
+    finished before, by this or an interrupted run, is kept where nothing has changed.
 
     Args:
-        profile: "quick", "full" or "gpu". only: numbers of the chapters to run; None runs all.
+        profile: "quick", "full" or "gpu". only: numbers of the chapters to run (None: all); the
+            studies are measured in any case. skip_bad: leave unusable real files out.
 
     Raises:
-        ValueError: a data root that is not a folder, or an unknown profile or chapter.
+        ValueError: no real set under the data root, unusable images, or an unknown chapter.
     """
+    chapters.select(chapters.notebooks_dir(), only)  # said now, not after hours of training
+    folder = files.results_dir() / "real" if data_root else files.results_dir()
+    names = present(data_root)
+    for absent in sorted(set(STUDIES) - set(names)):
+        print(f"{absent}: no real set under {data_root}; its chapters use rendered images")
+    pairs = [(name, arch) for name in names for arch in STUDIES[name]]
+    for name, arch in pairs:
+        prepare(name, arch, seed, data_root, profile, skip_bad)
     rows, tables = [], []
-    for name, archs in STUDIES.items():
-        for arch in archs:
-            if not checkpoint_path(name, arch, data_root).exists():
-                train.train(name, arch, seed, data_root, profile)
-            row, maps = measure(name, arch, seed, data_root)
-            rows.append(row)
-            tables.append(maps)
-            print(f"{row['data']} {arch}: accuracy {row['accuracy']}")
-    write_summary(pd.DataFrame(rows), pd.concat(tables), data_root)
+    for name, arch in pairs:
+        row, maps = measure(name, arch, seed, data_root, folder)
+        print(f"{row['data']} {arch}: accuracy {row['accuracy']}")
+        rows.append(row)
+        tables.append(maps)
+    write_summary(pd.DataFrame(rows), pd.concat(tables), folder)
     return runner.run(profile=profile, seed=seed, data_root=data_root, only=only)
 
 
-def write_summary(rows: pd.DataFrame, maps: pd.DataFrame, data_root: str) -> None:
-    """`summary.md`: the figures of this run, and what they were measured on."""
-    real = any(rows["origin"] == "real")
-    folder = files.results_dir() / "real" if real else files.results_dir()
+def prepare(name: str, arch: str, seed: int, data_root: str, profile: str, skip_bad: bool) -> None:
+    """Train where there is no network yet, or where real data are not those that it has seen."""
+    path = checkpoint_path(name, arch, data_root)
+    if not data_root:
+        if path.exists():
+            return
+        print(f"{path} does not exist: training {arch}, hours on a CPU; Ctrl-C keeps what is done")
+    train.train(name, arch, seed, data_root, profile, skip_bad)
+
+
+RENDERED = """Measured on *rendered* images: a program draws them, with exact masks. These figures
+say something about methods and networks, nothing about patients."""
+REAL = """Measured on *real* images, on a part that no network was trained on. Never to be mixed
+with the figures of rendered images one folder up. There are no masks of findings: a map is measured
+against the organ (retina or lungs), which says whether it stays on the organ and no more. A set
+without masks has 0 images to measure maps on; then only the figures of its network count."""
+
+
+def write_summary(rows: pd.DataFrame, maps: pd.DataFrame, folder: Path) -> None:
+    """`summary.md` and `tables/networks.csv`: the figures of this run and what they rest on."""
     save_table(rows, folder / "tables" / "networks.csv")
+    packages = ("xaihelpers", "torch", "torchvision", "numpy")
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
     text = f"""# What a run measures
 
-xaihelpers {__version__}. Figures of rendered data say nothing about patients: the pictures are
-drawn by a program, with exact masks. Intervals are 95 %. Made by `make reproduce`.
+{RENDERED if (rows["origin"] == "rendered").all() else REAL}
+
+Made by `make reproduce` with Python {platform.python_version()}, {versions}. Intervals are 95 %.
 
 ## Networks on their test sets
 
@@ -158,14 +212,14 @@ drawn by a program, with exact masks. Intervals are 95 %. Made by `make reproduc
 The colour-and-size baseline is the balanced accuracy of a linear model that sees only global
 colour and size statistics, no lesion.
 
-## Maps against masks (last stage, the network's own answer, images that show a finding)
+## Maps against masks (last stage, the network's own answer, images that show the mask)
 
 {markdown(maps)}
 
 `centre_gaussian` and `uniform` never look at the image: they are what a map has to beat.
 """
     with files.atomic_path(folder / "summary.md") as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
 
 
 def markdown(table: pd.DataFrame) -> str:

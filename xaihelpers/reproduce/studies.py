@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from xaihelpers import datasets, files, networks
-from xaihelpers.datasets.records import ImageDataset
+from xaihelpers.datasets.records import SPLITS, ImageDataset, Source
 from xaihelpers.datasets.registry import RENDERED
 
 #: The networks of each study, in the order in which they are shown.
@@ -19,12 +19,12 @@ STUDIES: dict[str, tuple[str, ...]] = {
     "chest_xray": ("densenet121",),
 }
 
-#: The real set that takes the place of each rendered one.
+#: The real set that takes the place of each rendered one; classes agree in name and order.
 REAL: dict[str, str] = {"fundus": "aptos", "chest_xray": "radiography"}
 
 
 class StudyError(ValueError):
-    """A study, network or data folder that does not exist."""
+    """A study, network or data folder that does not exist, or that do not belong together."""
 
 
 @dataclass(frozen=True)
@@ -42,34 +42,74 @@ def data_name(study: str, data_root: str = "") -> str:
     """The data set a study uses: the real one if `data_root` holds it, else the rendered one.
 
     Raises:
-        StudyError: `study` is not one of `STUDIES`, or `data_root` is not a folder.
+        StudyError: `study` is not one of `STUDIES`, or `data_root` is no folder with a real set.
     """
     if study not in STUDIES:
         raise StudyError(f"unknown study {study!r}: expected one of {', '.join(STUDIES)}")
     if not data_root:
         return study
-    if not Path(data_root).is_dir():
+    found = datasets.available(data_root)
+    if not found:
+        what = "holds no real data" if Path(data_root).is_dir() else "is not a folder"
         raise StudyError(
-            f"DATA_ROOT={data_root} is not a folder: give the folder that holds aptos2019/ or one "
-            "of the radiography folders (see data/README.md), or leave it empty for rendered data"
+            f"DATA_ROOT={data_root} {what}: give the folder that holds aptos2019/ or one of the "
+            "radiography folders (see data/README.md), or leave it empty for rendered data"
         )
-    return REAL[study] if REAL[study] in datasets.available(data_root) else study
+    return REAL[study] if REAL[study] in found else study
 
 
-def load_data(study: str, split: str, data_root: str = "", **options: Any) -> ImageDataset:
-    """One split of the study's data; options as in `datasets.load`."""
+def present(data_root: str = "") -> tuple[str, ...]:
+    """The studies whose data are there: all of the rendered ones; under a data root the real ones.
+
+    Raises:
+        StudyError: as `data_name`.
+    """
+    return tuple(name for name in STUDIES if not data_root or data_name(name, data_root) != name)
+
+
+def load_data(
+    study: str,
+    split: str,
+    data_root: str = "",
+    skip_bad: bool | None = None,
+    **options: Any,
+) -> ImageDataset:
+    """One split of the study's data; options as in `datasets.load`.
+
+    skip_bad: leave unusable real files out instead of raising an error; None does as was done when
+        the stored networks of this set were trained.
+    """
     name = data_name(study, data_root)
-    root = data_root if name != study else None
-    return datasets.load(name, split=split, root=root, **options)
+    if name == study:
+        return datasets.load(name, split=split, **options)
+    if skip_bad is None:
+        skip_bad = _skipped_bad(study, data_root)
+    return datasets.load(name, split=split, root=data_root, skip_bad=skip_bad, **options)
 
 
-def data_version(data: ImageDataset) -> str:
-    """What the pixels and labels are: the renderer's version, or a digest of the real split."""
-    if data.origin == "rendered":
-        return str(RENDERED[data.name].load().VERSION)
-    names = [str(data[i].meta["sha256"]) for i in range(len(data))]
-    text = "\n".join(f"{n} {label}" for n, label in zip(names, data.labels, strict=True))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def _skipped_bad(study: str, data_root: str) -> bool:
+    paths = [checkpoint_path(study, arch, data_root) for arch in STUDIES[study]]
+    cards = [networks.checkpoints.read_card(path) for path in paths if path.exists()]
+    return any(card.get("skip_bad", False) for card in cards)
+
+
+def data_version(
+    study: str, data_root: str = "", seed: int = 0, skip_bad: bool | None = None
+) -> int | str:
+    """What the images, labels and splits are: the renderer's version, or a digest of the real ones.
+
+    The digest is made from content hashes; it does not depend on where the folder stands.
+    """
+    name = data_name(study, data_root)
+    if name == study:
+        version: int = RENDERED[name].load().VERSION
+        return version
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        data = load_data(study, split, data_root, skip_bad, seed=seed, cache=False)
+        assert isinstance(data, Source)  # uncached
+        digest.update(f"{split} {data.options}\n".encode())
+    return digest.hexdigest()[:12]
 
 
 def checkpoint_path(study: str, arch: str, data_root: str = "") -> Path:
@@ -91,12 +131,27 @@ def open_study(
 ) -> Study:
     """Load the trained network of a study and one split of its data at 224 px.
 
+    seed: of rendered images. Real data are always divided as when the network was trained, so that
+        no test image was trained on.
+
     Raises:
-        StudyError: the study or network is unknown, or `data_root` is not a folder.
+        StudyError: the study or network is unknown, `data_root` holds no real set, or its images
+            are not those that the stored network was trained on.
         CheckpointError: the checkpoint is missing or does not match its card.
     """
     if arch not in STUDIES.get(study, (arch,)):
         raise StudyError(f"study {study!r} has {', '.join(STUDIES[study])}, not {arch!r}")
+    path = checkpoint_path(study, arch, data_root)
+    real = data_name(study, data_root) != study
+    command = f"python -m xaihelpers train {study} {arch} --data-root {data_root}"
+    if real and not path.exists():
+        raise StudyError(f"no network has been trained on {data_root} yet: run `{command}`")
+    model, card = networks.checkpoints.load(path)
+    if real:
+        seed = card["seed"]
+        if data_version(study, data_root, seed) != card["data"]["version"]:
+            raise StudyError(
+                f"{path.name} was trained on other images than {data_root} holds: run `{command}`"
+            )
     data = load_data(study, split, data_root, seed=seed, limit=limit)
-    model, card = networks.checkpoints.load(checkpoint_path(study, arch, data_root))
     return Study(study, arch, data, model, card)
