@@ -34,12 +34,18 @@ CHEST = Augmentation(horizontal_flip=0.0)  # a mirrored heart is another anatomy
 # Small images first, where an epoch is cheap; then 224 px, where the last maps have 7 x 7 cells.
 STUDIES: dict[tuple[str, str], Recipe] = {
     ("fundus", "efficientnet_b0"): Recipe(
-        cycles=(Cycle(2e-3, (96, 96, 128, 128, 128)), Cycle(6e-4, (224, 224), warmup=0.2)),
+        cycles=(
+            Cycle(2e-3, (96, 96, 128, 128, 128)),
+            Cycle(1.5e-3, (128, 128, 224, 224, 224), warmup=0.2),
+        ),
         batch_size=24,
         augmentation=FUNDUS,
     ),
     ("fundus", "vgg19"): Recipe(
-        cycles=(Cycle(1e-3, (64, 64, 96, 96, 128)), Cycle(2e-4, (224, 224), warmup=0.2)),
+        cycles=(
+            Cycle(1e-3, (96, 96, 128, 128, 128)),
+            Cycle(3e-4, (224, 224), warmup=0.2),
+        ),
         batch_size=24,
         low_precision=True,
         augmentation=FUNDUS,
