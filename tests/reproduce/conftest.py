@@ -1,0 +1,39 @@
+"""Small studies: one network each, 64 px, a random start checkpoint, a home of their own."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from xaihelpers import networks
+from xaihelpers.datasets import chest_xray, fundus
+from xaihelpers.networks import Cycle, Recipe, checkpoints, classifiers
+from xaihelpers.networks.classifiers import WeightsUnavailableError
+from xaihelpers.reproduce.studies import STUDIES
+
+ARCH = "efficientnet_b0"
+TINY = Recipe((Cycle(1e-3, (64,)),), batch_size=8)
+
+
+def offline(arch: str) -> None:
+    raise WeightsUnavailableError(f"no route to the weights of {arch}")
+
+
+def make_small(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
+    """Both studies with one EfficientNet-B0, its stand-in for the shipped weights under `home`."""
+    monkeypatch.setenv("XAIHELPERS_HOME", str(home))
+    monkeypatch.setattr(classifiers, "_imagenet", offline)
+    torch.manual_seed(0)
+    for study, classes in (("fundus", fundus.GRADES), ("chest_xray", chest_xray.CLASSES)):
+        monkeypatch.setitem(STUDIES, study, (ARCH,))
+        monkeypatch.setitem(networks.STUDIES, (study, ARCH), TINY)
+        data = {"name": study, "origin": "rendered", "version": 0}
+        card = {"arch": ARCH, "classes": list(classes), "data": data, "seed": 0}
+        path = checkpoints.study_path(study, ARCH)
+        checkpoints.save(networks.build(ARCH, len(classes)), path, card)
+    return home
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return make_small(monkeypatch, tmp_path / "home")

@@ -1,0 +1,110 @@
+"""A study opens its own data and its own network, or says why it cannot."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.datasets.layouts import cut, write_aptos, write_radiography
+from xaihelpers import networks
+from xaihelpers.datasets import DataError, aptos, chest_xray, fundus, radiography
+from xaihelpers.networks import checkpoints
+from xaihelpers.reproduce import studies
+from xaihelpers.reproduce.studies import StudyError, data_name, open_study
+
+ARCH = "efficientnet_b0"
+
+
+def store(root: Path, seed: int = 0, version: int | str | None = None, **notes: object) -> Path:
+    """A random network, as if trained on the APTOS folder under `root`."""
+    skip_bad = bool(notes.get("skip_bad", False))
+    found = version or studies.data_version("fundus", str(root), seed, skip_bad)
+    data = {"name": "aptos", "origin": "real", "version": found}
+    card = {"arch": ARCH, "classes": list(aptos.GRADES), "data": data, "seed": seed} | notes
+    path = studies.checkpoint_path("fundus", ARCH, str(root))
+    checkpoints.save(networks.build(ARCH, 5), path, card)
+    return path
+
+
+def test_rendered_and_real_classes_agree_so_that_a_trained_head_keeps_its_meaning() -> None:
+    assert fundus.GRADES == aptos.GRADES
+    assert radiography.CLASSES[:3] == chest_xray.CLASSES
+
+
+def test_real_data_take_the_place_of_rendered_ones_where_they_are(tmp_path: Path) -> None:
+    write_aptos(tmp_path)
+    root = str(tmp_path)
+    assert (data_name("fundus"), data_name("fundus", root)) == ("fundus", "aptos")
+    assert data_name("chest_xray", root) == "chest_xray"
+    assert studies.present() == ("fundus", "chest_xray")
+    assert studies.present(root) == ("fundus",)
+
+
+@pytest.mark.parametrize("release", ["first", "interim", "2021"])
+def test_every_release_of_the_radiographs_is_found(release: str, tmp_path: Path) -> None:
+    write_radiography(tmp_path, release, per_class=1)
+    assert studies.present(str(tmp_path)) == ("chest_xray",)
+
+
+def test_a_data_root_without_real_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="holds no real data.*aptos2019"):
+        data_name("fundus", str(tmp_path))
+    with pytest.raises(StudyError, match="is not a folder"):
+        data_name("fundus", str(tmp_path / "nowhere"))
+    with pytest.raises(StudyError, match="unknown study 'aptos'"):
+        data_name("aptos")
+
+
+def test_networks_of_real_data_stand_apart(home: Path, tmp_path: Path) -> None:
+    write_aptos(tmp_path)
+    shipped = studies.checkpoint_path("fundus", ARCH)
+    real = studies.checkpoint_path("fundus", ARCH, str(tmp_path))
+    assert shipped == home / "results/checkpoints/fundus_efficientnet_b0.safetensors"
+    assert real == home / "results/real/checkpoints/aptos_efficientnet_b0.safetensors"
+
+
+def test_the_version_of_real_data_follows_content_not_place(home: Path, tmp_path: Path) -> None:
+    folder = write_aptos(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    one, two = (studies.data_version("fundus", str(tmp_path / name)) for name in ("one", "two"))
+    assert one == two
+    table = pd.read_csv(folder / "train.csv", dtype=str)
+    table.loc[3, "diagnosis"] = "4"
+    table.to_csv(folder / "train.csv", index=False)
+    assert studies.data_version("fundus", str(tmp_path / "one")) != two
+    assert studies.data_version("fundus") == fundus.VERSION
+
+
+def test_a_network_of_another_folder_is_refused(home: Path, tmp_path: Path) -> None:
+    write_aptos(tmp_path)
+    store(tmp_path, version="0123456789ab")
+    with pytest.raises(StudyError, match="other images.*xaihelpers train fundus efficientnet_b0"):
+        open_study("fundus", ARCH, str(tmp_path))
+
+
+def test_a_network_that_is_not_trained_yet_names_the_command(home: Path, tmp_path: Path) -> None:
+    write_aptos(tmp_path)
+    with pytest.raises(StudyError, match="train fundus efficientnet_b0 --data-root"):
+        open_study("fundus", ARCH, str(tmp_path))
+    with pytest.raises(StudyError, match="has efficientnet_b0, not 'vgg19'"):
+        open_study("fundus", "vgg19")
+
+
+def test_real_data_are_divided_as_the_network_saw_them(home: Path, tmp_path: Path) -> None:
+    write_aptos(tmp_path)
+    store(tmp_path, seed=3)
+    assert open_study("fundus", ARCH, str(tmp_path)).data.seed == 3
+
+
+def test_a_bad_file_is_named_unless_the_network_was_trained_without_it(
+    home: Path, tmp_path: Path
+) -> None:
+    folder = write_aptos(tmp_path)
+    cut(folder / "train_images" / "2e0000000002.png")
+    with pytest.raises(DataError, match=r"2e0000000002\.png: truncated"):
+        studies.load_data("fundus", "test", str(tmp_path))
+    store(tmp_path, skip_bad=True)
+    study = open_study("fundus", ARCH, str(tmp_path))
+    assert "1 truncated" in study.data.report
+    assert study.data.origin == "real"
