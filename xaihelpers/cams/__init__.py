@@ -15,6 +15,7 @@ from xaihelpers.cams.errors import (
     TargetError,
 )
 from xaihelpers.cams.explanation import ClassExplanation, Explanation
+from xaihelpers.cams.fast import accelerate
 from xaihelpers.cams.methods import METHODS
 
 __all__ = [
@@ -27,9 +28,12 @@ __all__ = [
     "NothingCapturedError",
     "TargetError",
     "axioms",
+    "accelerate",
+    "axioms",
     "explain",
     "explain_classes",
     "explain_layers",
+    "guided",
     "guided",
     "hooks",
     "maps",
