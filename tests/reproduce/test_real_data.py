@@ -69,6 +69,7 @@ def test_everything_lands_below_results_real(done: Run) -> None:
 def test_the_summary_names_origin_seed_and_checkpoint(done: Run) -> None:
     text = (done.real / "summary.md").read_text()
     assert "Measured on *real* images" in text
+    assert "3 of 29 images left out: 2 conflict, 1 truncated" in text
     assert "rendered" not in text.split("## Networks")[1]
     for study in studies.STUDIES:
         card = checkpoints.read_card(studies.checkpoint_path(study, ARCH, done.root))

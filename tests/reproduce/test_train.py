@@ -1,5 +1,6 @@
 """Training on real folders: what is trained, what is kept, and what is said about it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,16 @@ def test_one_class_alone_is_refused_and_a_missing_one_named(
     assert "toy: no training image of c" in capsys.readouterr().out
 
 
-def test_the_baseline_copes_with_a_test_part_that_lacks_a_class() -> None:
+@pytest.mark.parametrize(("labels", "accuracy"), [((0, 0, 0), 1 / 3), ((0, 0, 1), 1 / 4)])
+def test_the_baseline_copes_with_a_test_part_that_lacks_a_class(
+    labels: tuple[int, ...], accuracy: float
+) -> None:
     classes = ("a", "b", "c")
-    found = train.baseline(toy("train", (0, 1, 2) * 4, classes), toy("test", (0, 0), classes))
-    assert found == {"balanced_accuracy": 1.0, "chance": pytest.approx(1 / 3)}
+    looks = toy("test", (0, 2, 2), classes)
+    found = train.baseline(
+        toy("train", (0, 1, 2) * 4, classes), replace(looks, labels=np.array(labels))
+    )
+    assert found == {
+        "balanced_accuracy": pytest.approx(accuracy),
+        "chance": pytest.approx(1 / 3),
+    }

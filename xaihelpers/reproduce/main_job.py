@@ -19,7 +19,14 @@ from xaihelpers import cams, datasets, files, networks
 from xaihelpers.datasets.fundus import LESIONS
 from xaihelpers.evaluation import study as evaluation
 from xaihelpers.reproduce import chapters, runner, train
-from xaihelpers.reproduce.studies import STUDIES, Study, checkpoint_path, open_study, present
+from xaihelpers.reproduce.studies import (
+    STUDIES,
+    Study,
+    checkpoint_path,
+    load_data,
+    open_study,
+    present,
+)
 from xaihelpers.show import figures
 
 #: The methods of the retinopathy project, in its order.
@@ -111,7 +118,7 @@ def maps_figure(study: Study, methods: Sequence[str] = METHODS) -> Figure:
     )
     predicted = found.logits.argmax(dim=1)
     columns = [
-        data.classes[t] if t == p else f"{data.classes[t]}\n(said: {data.classes[p]})"
+        data.classes[t] if t == p else f"{data.classes[t]}\n(said:\n{data.classes[p]})"
         for t, p in zip(labels.tolist(), predicted.tolist(), strict=True)
     ]
     wanted = [name for name in FINDINGS[data.name] if name in masks]
@@ -127,8 +134,6 @@ def measure(
     Returns the row of the network and the table of its maps.
     """
     study = open_study(name, arch, data_root, seed=seed)
-    if study.data.report:
-        print(study.data.report)
     scores = map_scores(study)
     maps = evaluation.summary(scores)
     for column, value in (("network", arch), ("data", study.data.name)):
@@ -166,13 +171,16 @@ def run(
     pairs = [(name, arch) for name in names for arch in STUDIES[name]]
     for name, arch in pairs:
         prepare(name, arch, seed, data_root, profile, skip_bad)
+    reports = [load_data(name, "test", data_root, seed=seed, cache=False).report for name in names]
+    left_out = "\n".join(report for report in reports if report)
+    print(left_out or "every image is used")
     rows, tables = [], []
     for name, arch in pairs:
         row, maps = measure(name, arch, seed, data_root, folder)
         print(f"{row['data']} {arch}: accuracy {row['accuracy']}")
         rows.append(row)
         tables.append(maps)
-    write_summary(pd.DataFrame(rows), pd.concat(tables), folder)
+    write_summary(pd.DataFrame(rows), pd.concat(tables), folder, left_out)
     return runner.run(profile=profile, seed=seed, data_root=data_root, only=only)
 
 
@@ -194,8 +202,11 @@ against the organ (retina or lungs), which says whether it stays on the organ an
 without masks has 0 images to measure maps on; then only the figures of its network count."""
 
 
-def write_summary(rows: pd.DataFrame, maps: pd.DataFrame, folder: Path) -> None:
-    """`summary.md` and `tables/networks.csv`: the figures of this run and what they rest on."""
+def write_summary(rows: pd.DataFrame, maps: pd.DataFrame, folder: Path, left_out: str = "") -> None:
+    """`summary.md` and `tables/networks.csv`: the figures of this run and what they rest on.
+
+    left_out: which images were not used, and why; "" if all were.
+    """
     save_table(rows, folder / "tables" / "networks.csv")
     packages = ("xaihelpers", "torch", "torchvision", "numpy")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
@@ -203,7 +214,8 @@ def write_summary(rows: pd.DataFrame, maps: pd.DataFrame, folder: Path) -> None:
 
 {RENDERED if (rows["origin"] == "rendered").all() else REAL}
 
-Made by `make reproduce` with Python {platform.python_version()}, {versions}. Intervals are 95 %.
+Made by `make reproduce` with Python {platform.python_version()}, {versions}.
+Intervals are 95 %. {left_out}
 
 ## Networks on their test sets
 
