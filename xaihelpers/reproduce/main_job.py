@@ -172,8 +172,8 @@ def run(
     for name, arch in pairs:
         prepare(name, arch, seed, data_root, profile, skip_bad)
     reports = [load_data(name, "test", data_root, seed=seed, cache=False).report for name in names]
-    left_out = "\n".join(report for report in reports if report)
-    print(left_out or "every image is used")
+    left_out = "\n".join(report for report in reports if report) or ALL_USED
+    print(left_out)
     rows, tables = [], []
     for name, arch in pairs:
         row, maps = measure(name, arch, seed, data_root, folder)
@@ -194,6 +194,7 @@ def prepare(name: str, arch: str, seed: int, data_root: str, profile: str, skip_
     train.train(name, arch, seed, data_root, profile, skip_bad)
 
 
+ALL_USED = "Every image was used."
 RENDERED = """Measured on *rendered* images: a program draws them, with exact masks. These figures
 say something about methods and networks, nothing about patients."""
 REAL = """Measured on *real* images, on a part that no network was trained on. Never to be mixed
@@ -202,10 +203,12 @@ against the organ (retina or lungs), which says whether it stays on the organ an
 without masks has 0 images to measure maps on; then only the figures of its network count."""
 
 
-def write_summary(rows: pd.DataFrame, maps: pd.DataFrame, folder: Path, left_out: str = "") -> None:
+def write_summary(
+    rows: pd.DataFrame, maps: pd.DataFrame, folder: Path, left_out: str = ALL_USED
+) -> None:
     """`summary.md` and `tables/networks.csv`: the figures of this run and what they rest on.
 
-    left_out: which images were not used, and why; "" if all were.
+    left_out: which images were not used, and why.
     """
     save_table(rows, folder / "tables" / "networks.csv")
     packages = ("xaihelpers", "torch", "torchvision", "numpy")
