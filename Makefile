@@ -3,9 +3,11 @@ PYTHON  ?= python3
 PROFILE ?= quick
 SEED    ?= 0
 DATA_ROOT ?=
+SKIP_BAD ?=
 VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
+OPTIONS  = --profile $(PROFILE) --seed $(SEED) --data-root "$(DATA_ROOT)" $(if $(SKIP_BAD),--skip-bad)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce train test lab bench lint clean notebooks
@@ -23,10 +25,10 @@ $(READY): requirements.txt pyproject.toml
 	@touch $@
 
 reproduce: setup  ## the main job: data, networks, maps, numbers, pictures, chapters (DATA_ROOT=folder for real data)
-	$(BIN)/python -m xaihelpers reproduce --profile $(PROFILE) --seed $(SEED) --data-root "$(DATA_ROOT)"
+	$(BIN)/python -m xaihelpers reproduce $(OPTIONS)
 
 train: setup  ## make the shipped checkpoints again (hours on a CPU; resumes)
-	$(BIN)/python -m xaihelpers train --seed $(SEED) --data-root "$(DATA_ROOT)"
+	$(BIN)/python -m xaihelpers train $(OPTIONS)
 
 test: setup  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile

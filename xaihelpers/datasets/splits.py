@@ -153,8 +153,8 @@ def choose(
         raise DataError(
             f"{name}: {len(bad)} of {len(table)} images cannot be used. The first is "
             f"{folder / first['file']}: {first['problem']} Mend or remove what "
-            f"`python -m xaihelpers data check {folder}` lists, or pass skip_bad=True to leave "
-            "such images out."
+            f"`python -m xaihelpers data check {folder}` lists, or leave such images out: "
+            "`--skip-bad`, `make ... SKIP_BAD=1`, or skip_bad=True."
         )
     rows = table[table["split"] == choice.split]
     if rows.empty:

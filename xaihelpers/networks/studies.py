@@ -76,7 +76,6 @@ def train_study(
     start: Path | None = None,
     output: Path | None = None,
     work: Path | None = None,
-    notes: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Train the network of a study, test it, save it with its card; return the card.
@@ -96,7 +95,6 @@ def train_study(
         start: a checkpoint of this project to start from.
         output: checkpoint to write; by default where `load_study` looks for it.
         work: folder for resumable state, removed at the end; by default under `data_dir()`.
-        notes: further facts for the card, for example the figures of a baseline.
 
     Raises:
         KeyError: no recipe for this study, and none given.

@@ -207,7 +207,9 @@ def run(
     workers: int = 2,
     notebooks: Path | None = None,
 ) -> int:
-    """Execute the chapters into `results/chapters/`; print a summary; 0 if none failed.
+    """Execute the chapters into `results/chapters/`, print a summary; 0 if none failed.
+
+    Chapters run on real data lie in `results/real/chapters/`.
 
     Args:
         profile: "quick", "full" or "gpu". data_root: folder of the real data, "" for rendered.
@@ -222,12 +224,13 @@ def run(
     if data_root and not Path(data_root).is_dir():
         raise RunnerError(f"there is no folder {data_root}; DATA_ROOT must hold the real data")
     check_kernel()
-    folder = files.results_dir().resolve() / "chapters"
+    results = files.results_dir().resolve() / ("real" if data_root else "")
+    folder = results / "chapters"
     parameters: dict[str, object] = {
         "PROFILE": profile,
         "SEED": seed,
         "DATA_ROOT": str(Path(data_root).resolve()) if data_root else "",
-        "RESULTS": str(folder.parent),
+        "RESULTS": str(results),
     }
     chosen = chapters.select(notebooks or chapters.notebooks_dir(), only)
     for chapter in chosen:
