@@ -254,7 +254,7 @@ def denominator_report(
     weighed = weights.abs() * size
 
     def share(which: Tensor) -> Tensor:
-        return (which & live).sum(1) / live.sum(1).clamp(min=1)
+        return (which & live).to(values.dtype).sum(1) / live.sum(1).clamp(min=1)
 
     return DenominatorReport(
         negative=share(total < 0),

@@ -29,7 +29,6 @@ from torch.overrides import TorchFunctionMode
 from xaihelpers.cams.errors import ExplainError, NothingCapturedError
 from xaihelpers.cams.hooks import Tap, capture, unwrap
 from xaihelpers.cams.maps import rectify, upsample
-from xaihelpers.cams.methods import grad_cam
 from xaihelpers.cams.passes import check_images, undisturbed
 from xaihelpers.cams.targets import Target, as_target, scores
 
@@ -146,7 +145,8 @@ def guided_grad_cam(
     """Guided backpropagation times the upsampled ReLU(Grad-CAM), element by element.
 
     Selvaraju 2017 (arXiv 1610.02391), section 3.2. Grad-CAM's own gradient is the plain one; both
-    come from one forward pass. Captum interpolates by "nearest" unless told "bilinear".
+    come from one forward pass. Bit-identical to Captum's where every ReLU is a module and Captum is
+    told to interpolate by "bilinear" (its default is "nearest").
 
     Args:
         layer: dotted name or module; it must run once and give (N, K, h, w).
@@ -164,7 +164,9 @@ def guided_grad_cam(
         gradients = _gradient(total, tap.tensors[0], retain_graph=True)
         rule.on = True
         guided = _gradient(total, leaf)
-    heat = upsample(rectify(grad_cam(activations, gradients)), images.shape[-2:])
+    # Grad-CAM, summed as Captum sums it: the matrix product of `methods.cam` rounds differently
+    alpha = gradients.mean(dim=(2, 3), keepdim=True)
+    heat = upsample(rectify((alpha * activations).sum(dim=1)), images.shape[-2:])
     return guided * heat[:, None]
 
 
