@@ -31,7 +31,7 @@ train: setup  ## make the shipped checkpoints again (hours on a CPU; resumes)
 	$(BIN)/python -m xaihelpers train $(OPTIONS)
 
 test: setup  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: setup  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks
