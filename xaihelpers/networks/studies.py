@@ -45,6 +45,7 @@ STUDIES: dict[tuple[str, str], Recipe] = {
         cycles=(
             Cycle(1e-3, (96, 96, 128, 128, 128)),
             Cycle(6e-4, (224, 224, 224), warmup=0.1),
+            Cycle(4e-4, (224,), warmup=0.1),
         ),
         batch_size=24,
         low_precision=True,
