@@ -171,7 +171,7 @@ def test_results_and_data_root_are_handed_over_as_absolute_paths(
     monkeypatch.chdir(home)
     runner.run(data_root="real", notebooks=home / "notebooks")
     assert fake[0][1]["DATA_ROOT"] == str(home / "real")
-    assert fake[0][1]["RESULTS"] == str(home / "results")
+    assert fake[0][1]["RESULTS"] == str(home / "results" / "real")  # never beside rendered ones
 
 
 def test_a_chapter_without_the_parameter_is_refused_before_anything_runs(
