@@ -38,6 +38,7 @@ def map_scores(
     methods: Sequence[str],
     mask_names: Sequence[str],
     batch_size: int = 16,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Prediction, energy in the finding and pointing hit: one row per image and method.
 
@@ -50,7 +51,8 @@ def map_scores(
         EvaluationError: the data set has masks, but not those that `mask_names` asks for.
     """
     rows: list[pd.DataFrame] = []
-    for start in tqdm(range(0, len(data), batch_size), desc=f"{data.name} maps", leave=False):
+    starts = range(0, len(data), batch_size)
+    for start in tqdm(starts, desc=f"{data.name} maps", leave=False, disable=not progress):
         indices = range(start, min(start + batch_size, len(data)))
         images, labels, masks = datasets.batch(data, indices)
         size = (images.shape[-2], images.shape[-1])
