@@ -100,6 +100,11 @@ def test_the_command_trains_what_the_data_root_holds(
         train.run("fundus", None, 0, str(tmp_path), "quick")
 
 
+def test_a_study_that_does_not_exist_is_refused(home: Path) -> None:
+    with pytest.raises(StudyError, match="unknown study 'nope': expected one of fundus"):
+        train.run("nope", None, 0, "", "quick")
+
+
 def test_a_network_that_the_study_lacks_is_refused(home: Path) -> None:
     with pytest.raises(StudyError, match="no network 'resnet50' in study 'fundus'"):
         train.train("fundus", "resnet50", 0, "", "quick")

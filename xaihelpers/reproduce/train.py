@@ -49,7 +49,7 @@ def run(
         TrainingError, StorageError, DataError: as `networks.train_study` and `datasets.load`.
     """
     for name in present(data_root) if study is None else (study,):
-        if data_root and data_name(name, data_root) == name:
+        if data_name(name, data_root) == name and data_root:
             raise StudyError(f"{data_root} does not hold the real data of {name}: leave it out")
         for network in STUDIES[name] if arch is None else (arch,):
             card = train(name, network, seed, data_root, profile, skip_bad)
@@ -75,7 +75,8 @@ def train(
     skip_bad: leave unusable real files out instead of raising an error.
     """
     if arch not in STUDIES.get(study, ()):
-        raise StudyError(f"no network {arch!r} in study {study!r}; there are {STUDIES}")
+        known = ", ".join(STUDIES.get(study, ()))
+        raise StudyError(f"no network {arch!r} in study {study!r}; there are: {known}")
     name, path = data_name(study, data_root), checkpoint_path(study, arch, data_root)
     version = data_version(study, data_root, seed, skip_bad)
     real = name != study
