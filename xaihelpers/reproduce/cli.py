@@ -62,6 +62,18 @@ def notebooks(arguments: argparse.Namespace) -> int:
     return runner.store(arguments.names)
 
 
+def sweep(arguments: argparse.Namespace) -> int:
+    from xaihelpers.reproduce import sweep as job
+
+    return job.run(
+        arguments.chapter,
+        arguments.parameters,
+        arguments.engine,
+        arguments.scheduler,
+        arguments.workers,
+    )
+
+
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
@@ -98,6 +110,23 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     render.set_defaults(command=data_render)
 
 
+def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    swept = commands.add_parser(
+        "sweep",
+        allow_abbrev=False,
+        help="a chapter under every combination of parameters",
+        usage="%(prog)s [options] CHAPTER --PARAMETER VALUES [--PARAMETER VALUES ...]",
+        description="Example: python -m xaihelpers sweep 14_aptos --seed 0..4 --profile quick,full",
+    )
+    swept.add_argument("--engine", choices=("local", "dask"), default="local")
+    swept.add_argument(
+        "--scheduler", default="", help="address of a dask scheduler (default: one made here)"
+    )
+    swept.add_argument("--workers", type=int, default=2, help="runs at a time (default: 2)")
+    swept.add_argument("chapter", help="number or name")
+    swept.set_defaults(command=sweep)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser with every command; each leaves its function in `command`."""
     parser = argparse.ArgumentParser(
@@ -123,12 +152,17 @@ def build_parser() -> argparse.ArgumentParser:
     stored = commands.add_parser("notebooks", help="execute the chapters and store them in place")
     stored.add_argument("names", nargs="*", help="numbers or names (default: all)")
     stored.set_defaults(command=notebooks)
+    _add_sweep(commands)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command: its exit code; 2 with one line for an error of ours; 130 after Ctrl-C."""
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if rest and arguments.command is not sweep:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.parameters = rest
     try:
         return arguments.command(arguments)
     except Exception as error:

@@ -152,6 +152,16 @@ def reproduce(
     return "done"
 
 
+def timed(name: str, job: Callable[[], str]) -> Outcome:
+    """What became of `job`, and how long it took."""
+    start = time.monotonic()
+    try:
+        status, error = job(), ""
+    except (ChapterError, OSError, ValueError) as problem:
+        status, error = "failed", str(problem)
+    return Outcome(name, status, time.monotonic() - start, error)
+
+
 def run_all(
     jobs: Mapping[str, Callable[[], str]], processes: Processes, workers: int = 2
 ) -> list[Outcome]:
@@ -160,15 +170,6 @@ def run_all(
     On Ctrl-C what is running is stopped, what is finished stays, and the rest is "stopped".
     """
     outcomes: dict[str, Outcome] = {}
-
-    def timed(name: str, job: Callable[[], str]) -> Outcome:
-        start = time.monotonic()
-        try:
-            status, error = job(), ""
-        except (ChapterError, OSError, ValueError) as problem:
-            status, error = "failed", str(problem)
-        return Outcome(name, status, time.monotonic() - start, error)
-
     pool = ThreadPoolExecutor(workers)
     try:
         futures = [pool.submit(timed, name, job) for name, job in jobs.items()]
