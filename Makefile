@@ -10,7 +10,7 @@ READY   := $(VENV)/.ready
 OPTIONS  = --profile $(PROFILE) --seed $(SEED) --data-root "$(DATA_ROOT)" $(if $(SKIP_BAD),--skip-bad)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce train test lab bench lint clean notebooks
+.PHONY: help setup reproduce train test lab bench lint clean notebooks site
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,6 +41,10 @@ bench: setup  ## speed side by side with the peers
 
 notebooks: setup  ## run the chapters and store their outputs in place
 	$(BIN)/python -m xaihelpers notebooks
+
+site: setup  ## the chapters, ledger and reference as a static site in build/site
+	$(BIN)/python -m sphinx -q -c docs . build/site
+	@echo "open build/site/index.html"
 
 lint: setup  ## style, types, import staircase
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

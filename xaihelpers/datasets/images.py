@@ -70,7 +70,7 @@ def square(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def fit_mask(mask: np.ndarray, shape: tuple[int, int], size: int) -> np.ndarray:
-    """A mask (h, w) bool of an image of `shape` (H, W), as (size, size) bool for `square`d ones."""
+    """A mask (h, w) bool of an image of `shape` (H, W), as (size, size) bool beside `square`."""
     height, width = shape
     values = cv2.resize(
         mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR
