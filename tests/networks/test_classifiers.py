@@ -53,8 +53,28 @@ def test_vgg19_convolutions_are_torchvisions() -> None:
     assert ours == theirs
 
 
-def test_folding_batch_norm_keeps_the_logits() -> None:
-    trained = networks.build("vgg19_bn", 5)
+@pytest.mark.parametrize(("arch", "parameters"), [("vgg16", 138_357_544), ("resnet18", 11_689_512)])
+def test_a_thousand_classes_give_the_parameter_count_that_papers_quote(
+    arch: str, parameters: int
+) -> None:
+    with torch.device("meta"):
+        model = networks.build(arch, 1000)
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
+def test_vgg16_is_torchvisions_plain_or_with_batch_norm() -> None:
+    with torch.device("meta"):
+        for arch, theirs in (("vgg16", models.vgg16()), ("vgg16_bn", models.vgg16_bn())):
+            ours = networks.build(arch, 1000).state_dict()
+            shapes = {name: tensor.shape for name, tensor in theirs.state_dict().items()}
+            assert {name: tensor.shape for name, tensor in ours.items()} == shapes
+
+
+@pytest.mark.parametrize("arch", ["vgg19", "vgg16"])
+def test_folding_batch_norm_keeps_the_logits(arch: str) -> None:
+    trained = networks.build(f"{arch}_bn", 5)
+    if arch == "vgg16":
+        trained.classifier = nn.Linear(25088, 5)  # its own would take seconds
     for layer in trained.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.running_mean.normal_()

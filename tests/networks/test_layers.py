@@ -7,7 +7,13 @@ from torch import nn
 from xaihelpers import networks
 from xaihelpers.networks import LAYERS
 
-POOL = {"efficientnet_b0": "avgpool", "vgg19": "pool", "resnet50": "avgpool"}
+POOL = {
+    "efficientnet_b0": "avgpool",
+    "vgg19": "pool",
+    "vgg16": "avgpool",
+    "resnet50": "avgpool",
+    "resnet18": "avgpool",
+}
 
 
 @pytest.mark.parametrize("arch", networks.ARCHITECTURES)
@@ -44,4 +50,4 @@ def test_the_table_follows_the_image_size() -> None:
 
 def test_an_architecture_without_a_table_is_refused() -> None:
     with pytest.raises(networks.ArchitectureError, match="resnet50"):
-        networks.layer_table("resnet18")
+        networks.layer_table("resnet34")

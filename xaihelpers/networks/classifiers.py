@@ -1,9 +1,9 @@
-"""The four classifiers, from stock torchvision parts, ready to be explained."""
+"""The classifiers, from stock torchvision parts, ready to be explained."""
 
 from __future__ import annotations
 
 import copy
-from typing import cast
+from typing import TypeVar, cast
 from urllib.error import URLError
 
 import torch
@@ -13,9 +13,11 @@ from torchvision import models
 from torchvision.models.efficientnet import MBConv
 from torchvision.models.vgg import cfgs, make_layers
 
-ARCHITECTURES = ("efficientnet_b0", "vgg19", "densenet121", "resnet50")
+ARCHITECTURES = ("efficientnet_b0", "vgg19", "densenet121", "resnet50", "resnet18", "vgg16")
+TRAINED_WITH_NORM = ("vgg19", "vgg16")  # plain VGGs do not start from random weights
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+VGG = TypeVar("VGG", "VGG19", "VGG16")
 
 
 class ArchitectureError(ValueError):
@@ -35,7 +37,6 @@ class VGG19(nn.Module):
 
     def __init__(self, num_classes: int, batch_norm: bool = False) -> None:
         super().__init__()
-        self.num_classes = num_classes
         self.features = make_layers(cfgs["E"], batch_norm=batch_norm)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Sequential(
@@ -49,6 +50,17 @@ class VGG19(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) normalised images, sides of at least 32 px -> (N, C) logits."""
         return self.head(self.pool(self.features(images)).flatten(1))
+
+
+class VGG16(models.VGG):
+    """torchvision's VGG-16 with its fully connected head, 25088-4096-4096-C.
+
+    With 1000 classes it has the 138,357,544 parameters that papers quote; 119.5 million of them
+    are the head's. It has no global average pooling, so no CAM. `batch_norm`: as for `VGG19`.
+    """
+
+    def __init__(self, num_classes: int, batch_norm: bool = False) -> None:
+        super().__init__(make_layers(cfgs["D"], batch_norm=batch_norm), num_classes)
 
 
 class DenseNet121(models.DenseNet):
@@ -72,7 +84,7 @@ def build(arch: str, num_classes: int, weights: str | None = None) -> nn.Module:
     """Make a network with `num_classes` outputs, in training mode.
 
     Args:
-        arch: a name of `ARCHITECTURES`, or "vgg19_bn" (VGG19's form for training).
+        arch: a name of `ARCHITECTURES`, or a VGG's form for training, "vgg19_bn" or "vgg16_bn".
         weights: None for a fresh start; "imagenet" for torchvision's weights below a fresh head.
 
     Raises:
@@ -85,6 +97,8 @@ def build(arch: str, num_classes: int, weights: str | None = None) -> nn.Module:
         raise ArchitectureError(f'weights must be None or "imagenet", got {weights!r}')
     if arch in ("vgg19", "vgg19_bn"):
         model: nn.Module = VGG19(num_classes, batch_norm=arch == "vgg19_bn")
+    elif arch in ("vgg16", "vgg16_bn"):
+        model = VGG16(num_classes, batch_norm=arch == "vgg16_bn")
     elif arch == "densenet121":
         model = DenseNet121(num_classes)
     elif arch == "efficientnet_b0":
@@ -92,8 +106,10 @@ def build(arch: str, num_classes: int, weights: str | None = None) -> nn.Module:
         _start_gently(model)
     elif arch == "resnet50":
         model = models.resnet50(num_classes=num_classes)
+    elif arch == "resnet18":
+        model = models.resnet18(num_classes=num_classes)
     else:
-        known = ", ".join((*ARCHITECTURES, "vgg19_bn"))
+        known = ", ".join((*ARCHITECTURES, *(f"{name}_bn" for name in TRAINED_WITH_NORM)))
         raise ArchitectureError(f"unknown architecture {arch!r}; choose one of {known}")
     if weights == "imagenet":
         copy_weights(_imagenet(arch), model)
@@ -115,22 +131,21 @@ def copy_weights(source: nn.Module, target: nn.Module) -> list[str]:
     return [name for name in wanted if name not in same]
 
 
-def fold_batch_norm(model: VGG19) -> VGG19:
-    """Plain VGG19 with the same logits in eval mode: each batch norm folded into its convolution.
+def fold_batch_norm(model: VGG) -> VGG:
+    """Plain VGG with the same logits in eval mode: each batch norm folded into its convolution.
 
     For y = gamma (conv(x) - mean) / sqrt(var + eps) + beta both steps are linear in x, so they are
     one convolution. `model` is left as it is; the result is in eval mode on the CPU.
     """
-    plain = VGG19(model.num_classes)
+    plain = copy.deepcopy(model).cpu().eval()
     folded: list[nn.Module] = []
-    for layer in copy.deepcopy(model.features).cpu().eval():
+    for layer in plain.features:
         if isinstance(layer, nn.BatchNorm2d):
             convolution = cast(nn.Conv2d, folded.pop())
             layer = fuse_conv_bn_eval(convolution, layer)
         folded.append(layer)
     plain.features = nn.Sequential(*folded)
-    plain.head.load_state_dict(model.head.state_dict())
-    return plain.eval()
+    return plain
 
 
 def normalize(images: Tensor) -> Tensor:

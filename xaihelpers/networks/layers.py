@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from xaihelpers.networks.classifiers import ArchitectureError, build
 
-# last: what feeds the global average pooling; last_conv: the raw (signed) last convolution;
-# stageK: the last activation whose cells are 2^K px apart, so 224 / 2^K cells a side at 224 px.
+# last: what feeds the global average pooling, or a head without one; last_conv: the raw (signed)
+# last convolution; stageK: the last activation whose cells are 2^K px apart, so 224 / 2^K cells a
+# side at 224 px.
 LAYERS: dict[str, dict[str, str]] = {
     "efficientnet_b0": {
         "last": "features.8",
@@ -42,6 +43,20 @@ LAYERS: dict[str, dict[str, str]] = {
         "stage4": "layer3",
         "stage3": "layer2",
         "stage2": "layer1",
+    },
+    "resnet18": {
+        "last": "layer4",
+        "last_conv": "layer4.1.conv2",
+        "stage4": "layer3",
+        "stage3": "layer2",
+        "stage2": "layer1",
+    },
+    "vgg16": {
+        "last": "features.30",
+        "last_conv": "features.28",
+        "stage4": "features.29",
+        "stage3": "features.22",
+        "stage2": "features.15",
     },
 }
 

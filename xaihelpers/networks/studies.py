@@ -18,6 +18,8 @@ import xaihelpers
 from xaihelpers.files import data_dir
 from xaihelpers.networks import checkpoints
 from xaihelpers.networks.classifiers import (
+    TRAINED_WITH_NORM,
+    VGG16,
     VGG19,
     WeightsUnavailableError,
     build,
@@ -82,7 +84,7 @@ def train_study(
     """Train the network of a study, test it, save it with its card; return the card.
 
     Finished work is not done again: a checkpoint with the same recipe, data and seed is kept, and
-    an interrupted training goes on from its last save. VGG19 is trained with batch norm, which is
+    an interrupted training goes on from its last save. VGGs are trained with batch norm, which is
     folded away before testing. The card's "metrics" are those of the fp16 weights that are saved,
     "metrics_fp32" those before rounding.
 
@@ -120,7 +122,7 @@ def train_study(
         seed=seed,
         progress=progress,
     )
-    if isinstance(model, VGG19):
+    if isinstance(model, VGG19 | VGG16):
         model = fold_batch_norm(model)
     card |= _tested(model, test, recipe.final_size) | {"versions": _versions(recipe)}
     card = checkpoints.save(model, output, card)
@@ -148,7 +150,7 @@ def _start(
     arch: str, num_classes: int, seed: int, weights: str | None, start: Path | None
 ) -> tuple[nn.Module, str]:
     """The network as training begins, and in words where it comes from."""
-    form = "vgg19_bn" if arch == "vgg19" and start is None else arch
+    form = f"{arch}_bn" if arch in TRAINED_WITH_NORM and start is None else arch
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if weights is not None:
