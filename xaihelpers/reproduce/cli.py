@@ -62,6 +62,12 @@ def notebooks(arguments: argparse.Namespace) -> int:
     return runner.store(arguments.names)
 
 
+def badges(arguments: argparse.Namespace) -> int:
+    from xaihelpers.reproduce import places
+
+    return places.run()
+
+
 def sweep(arguments: argparse.Namespace) -> int:
     from xaihelpers.reproduce import sweep as job
 
@@ -153,6 +159,8 @@ def build_parser() -> argparse.ArgumentParser:
     stored.add_argument("names", nargs="*", help="numbers or names (default: all)")
     stored.set_defaults(command=notebooks)
     _add_sweep(commands)
+    places = commands.add_parser("badges", help="write the repository's address into the chapters")
+    places.set_defaults(command=badges)
     return parser
 
 
