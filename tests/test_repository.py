@@ -1,5 +1,6 @@
 """Promises of the repository as a whole: pins, commands, staircase, style."""
 
+import json
 import re
 import subprocess
 import sys
@@ -52,6 +53,15 @@ def test_bare_make_lists_every_target() -> None:
     shown = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
     for target in ["setup", "reproduce", "train", "test", "lab", "bench", "lint", "clean"]:
         assert re.search(rf"make {target} +\w", shown)
+
+
+def test_the_places_that_build_the_project_use_its_own_set_up() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert container["postCreateCommand"] == "make setup"
+    assert "RUN make setup" in (ROOT / "Dockerfile").read_text().splitlines()
+    binder = ROOT / ".binder"
+    assert (binder / "environment.yml").resolve() == ROOT / "environment.yml"
+    subprocess.run(["bash", "-n", binder / "postBuild"], check=True)
 
 
 @pytest.mark.parametrize(
