@@ -16,7 +16,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
     return register(monkeypatch)
 
 
-@pytest.mark.parametrize("name", ["fundus", "chest_xray"])
+@pytest.mark.parametrize("name", ["fundus", "chest_xray", "scenes"])
 def test_rendered_labels_are_known_before_rendering(name: str) -> None:
     dataset = load(name, "val", size=64, limit=7)
     assert dataset.origin == "rendered"
@@ -26,11 +26,21 @@ def test_rendered_labels_are_known_before_rendering(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "counts"), [("fundus", (3600, 500, 1000)), ("chest_xray", (2400, 450, 900))]
+    ("name", "counts"),
+    [
+        ("fundus", (3600, 500, 1000)),
+        ("chest_xray", (2400, 450, 900)),
+        ("scenes", (4000, 400, 1000)),
+    ],
 )
 def test_rendered_splits_have_their_sizes(name: str, counts: tuple[int, ...]) -> None:
     found = tuple(len(load(name, split, cache=False)) for split in ("train", "val", "test"))
     assert found == counts
+
+
+@pytest.mark.parametrize(("name", "size"), [("fundus", 224), ("scenes", 128)])
+def test_each_set_has_its_own_size_by_default(name: str, size: int) -> None:
+    assert load(name, "val", limit=1).size == size
 
 
 @pytest.mark.parametrize(

@@ -83,9 +83,11 @@ def test_rendering_goes_through_all_splits_at_the_size_asked_for(
     monkeypatch.setattr(datasets, "load", lambda *a, **k: calls.append((a, k)) or Empty())
     assert cli.main(["data", "render", "--size", "96"]) == 0
     assert [(a[0], k["split"], k["size"]) for a, k in calls] == [
-        (name, split, 96) for name in ("fundus", "chest_xray") for split in ("train", "val", "test")
+        (name, split, 96)
+        for name in ("fundus", "chest_xray", "scenes")
+        for split in ("train", "val", "test")
     ]
-    assert capsys.readouterr().out.count("\n") == 6
+    assert capsys.readouterr().out.count("\n") == 9
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from xaihelpers.datasets.cache import CachedDataset, cache_folder, cached, is_co
 from xaihelpers.datasets.records import SPLITS, DataError, ImageDataset, Source
 from xaihelpers.files import data_dir
 
+SIZE = 224  # side in pixels, where a set has no other of its own
 SMALL = 64  # a limit up to here is made on demand rather than cached
 
 
@@ -27,6 +28,7 @@ class Rendered:
     module: str
     classes: str  # the name of the module's tuple of classes
     counts: dict[str, int]
+    size: int = SIZE
 
     def load(self) -> ModuleType:
         return import_module(self.module)
@@ -39,9 +41,13 @@ RENDERED = {
     "chest_xray": Rendered(
         "xaihelpers.datasets.chest_xray", "CLASSES", {"train": 2400, "val": 450, "test": 900}
     ),
+    "scenes": Rendered(
+        "xaihelpers.datasets.scenes", "SHAPES", {"train": 4000, "val": 400, "test": 1000}, size=128
+    ),
 }
 REAL = {"aptos": aptos, "radiography": radiography}
-FIXED = {"split", "index", "seed", "size", "grade", "label"}  # set by load(), never options
+# Set by load(), or made for one image: never options of a set.
+FIXED = {"split", "index", "seed", "size", "grade", "label", "without"}
 
 
 def _one_of(word: object, words: Iterable[str], what: str) -> None:
@@ -99,7 +105,7 @@ def _limited(source: Source, limit: int, workers: int | None) -> ImageDataset:
 def load(
     name: str,
     split: str = "test",
-    size: int = 224,
+    size: int | None = None,
     seed: int = 0,
     root: Path | str | None = None,
     limit: int | None = None,
@@ -107,9 +113,10 @@ def load(
     workers: int | None = None,
     **options: object,
 ) -> ImageDataset:
-    """A split of "fundus" or "chest_xray" (rendered), "aptos" or "radiography" (real).
+    """A split of "fundus", "chest_xray", "scenes" (rendered), "aptos" or "radiography" (real).
 
-    size: side of the square images in pixels. seed: of the rendered images, of the real splits.
+    size: side of the square images in pixels; by default 224, of scenes 128.
+    seed: of the rendered images, of the real splits.
     root: folder that holds the real sets' own folders; None or "" for `data_dir()`.
     limit: the first so many records. They come from the whole split's cache if there is one; else
         up to 64 are made on demand and more get a cache of their own.
@@ -127,6 +134,8 @@ def load(
     _one_of(split, SPLITS, "split")
     if limit is not None and limit < 1:
         raise DataError(f"limit={limit}: ask for at least one image, or None for all.")
+    if size is None:
+        size = RENDERED[name].size if name in RENDERED else SIZE
     if size < 1:
         raise DataError(f"size={size}: the side of the images must be at least 1 px.")
     if name in RENDERED:

@@ -24,7 +24,7 @@ def data_get(arguments: argparse.Namespace) -> int:
 def data_render(arguments: argparse.Namespace) -> int:
     from xaihelpers.datasets import load
 
-    for name in ("fundus", "chest_xray"):
+    for name in ("fundus", "chest_xray", "scenes"):
         for split in ("train", "val", "test"):
             dataset = load(name, split=split, size=arguments.size, seed=arguments.seed)
             print(f"{name} {split}: {len(dataset)} images of {dataset.size} px")
@@ -111,7 +111,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     get.add_argument("name", choices=("aptos", "radiography"))
     get.set_defaults(command=data_get)
     render = actions.add_parser("render", help="render all splits into the cache, once")
-    render.add_argument("--size", type=int, default=224, help="side in pixels (default: 224)")
+    render.add_argument("--size", type=int, help="side in pixels (default: 224; scenes: 128)")
     render.add_argument("--seed", type=int, default=0, help="seed of the images (default: 0)")
     render.set_defaults(command=data_render)
 
@@ -141,7 +141,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_data(commands)
     training = commands.add_parser("train", help="train the studies' networks")
-    training.add_argument("study", nargs="?", help="fundus or chest_xray (default: all)")
+    training.add_argument("study", nargs="?", help="fundus, chest_xray or scenes (default: all)")
     training.add_argument("arch", nargs="?", help="for example vgg19 (default: all of the study)")
     _add_run_options(training)
     training.set_defaults(command=train)
