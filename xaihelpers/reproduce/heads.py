@@ -204,11 +204,8 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _done(path: Path) -> set[tuple[str, str, int]]:
     table = _read(path)
-    return (
-        set(zip(*(table[c] for c in ("setting", "head", "seed")), strict=True))
-        if len(table)
-        else set()
-    )
+    names = ("setting", "head", "seed")
+    return set(zip(*(table[name] for name in names), strict=True)) if len(table) else set()
 
 
 if __name__ == "__main__":
