@@ -52,7 +52,7 @@ def paint_thing(image: np.ndarray, thing: Placed, covered: np.ndarray, light: np
     first, second = np.array(TONES[thing.colour], np.float32)
     surface = (1 - share) * first + share * second
     glow = 1 + np.float32(0.16) * (across * light[0] + down * light[1]) / np.float32(thing.side)
-    image += opacity[..., None] * (surface * glow[..., None] - image)
+    image[:] = image + opacity[..., None] * (surface * glow[..., None] - image)
 
 
 def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
@@ -73,7 +73,7 @@ def _pattern(thing: Placed, across: np.ndarray, down: np.ndarray, size: int) -> 
     period = np.float32(_PERIOD[thing.size])
     u = (across * cos + down * sin) / period + np.float32(thing.phase[0])
     v = (down * cos - across * sin) / period + np.float32(thing.phase[1])
-    sharp = period * size  # pixels per period: an edge is about one pixel wide
+    sharp = float(period * size)  # pixels per period: an edge is about one pixel wide
     turn = np.float32(2 * np.pi)
     if thing.texture == "striped":
         return _step(np.sin(turn * u) / turn, sharp)
