@@ -52,6 +52,21 @@ def test_every_head_learns_what_its_maps_show(kind: str, maps: tuple[Tensor, Ten
     assert right.count("1") / len(right) > 0.95
 
 
+def test_last_maps_are_what_the_features_give() -> None:
+    class Toy(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = torch.nn.Conv2d(3, 4, 3, 8)
+
+    model = Toy()
+    images = torch.randint(0, 255, (5, 3, 32, 32), dtype=torch.uint8)
+    samples = [(image, index % 2) for index, image in enumerate(images)]
+    maps, labels = heads.last_maps(model, samples)
+    expected = model.features(heads.networks.normalize(images)).detach()
+    torch.testing.assert_close(maps.float(), expected, rtol=0.03, atol=0.03)
+    assert labels.tolist() == [0, 1, 0, 1, 0]
+
+
 def test_a_finished_row_is_not_made_again(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(heads.files, "results_dir", lambda: tmp_path)
     made = []

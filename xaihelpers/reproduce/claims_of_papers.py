@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from xaihelpers.reproduce import retinopathy_rules
 from xaihelpers.reproduce.claim_types import Claim, Measure, Verdict
 
 Measures = Mapping[str, Measure]
@@ -12,10 +13,6 @@ GRAD_CAM = "Selvaraju 2017, arXiv 1610.02391"
 XGRAD_CAM = "Fu 2020, arXiv 2008.02312"
 STUDY, OBJECTS = "14_aptos", "11_localization"
 BIAS, LANGUAGE = "13_failures_adversaries_bias", "16_captioning_and_vqa"
-
-
-def _c9(m: Measures) -> Verdict:
-    return "confirmed" if m["largest_relative_difference"].value <= 1e-10 else "refuted"
 
 
 def _c10(m: Measures) -> Verdict:
@@ -70,30 +67,16 @@ def _c16(m: Measures) -> Verdict:
     return "refuted" if all(task.highest <= 0 for task in tasks) else "depends"
 
 
-def _c18(m: Measures) -> Verdict:
-    lost = [m["accuracy_lost_to_fully_connected"], m["accuracy_lost_to_project_head"]]
-    if all(difference.lowest > 0 for difference in lost):
-        return "confirmed"
-    return "refuted" if all(d.lowest <= 0 for d in lost) else "depends"
-
-
-def _c19(m: Measures) -> Verdict:
-    last, signed = m["energy_difference_last"], m["energy_difference_signed"]
-    if last.lowest > 0 and signed.lowest > 0:
-        return "confirmed"
-    return "depends" if last.lowest > 0 or signed.lowest > 0 else "refuted"
-
-
 #: In order.
 ALL = (
     Claim(
         "C9",
         "Grad-CAM generalises CAM",
         GRAD_CAM,
-        "largest relative difference of Z times Grad-CAM and CAM behind average pooling, float64",
+        "largest difference of Z times Grad-CAM and CAM behind average pooling, float64",
         "06_cam_is_grad_cam",
-        "confirmed if it is at most 1e-10; else refuted",
-        _c9,
+        retinopathy_rules.C9_TEXT,
+        retinopathy_rules.c9,
     ),
     Claim(
         "C10",
@@ -174,21 +157,21 @@ ALL = (
         "C18",
         "CAM needs a changed architecture, which costs accuracy",
         GRAD_CAM,
-        "accuracy of VGG19 with the changed head (average pooling, one linear layer) against its "
-        "fully connected head and against the retinopathy project's head",
+        "accuracy of VGG19 with its fully connected head less that with average pooling and one "
+        "linear layer, on frozen maps and from a random start",
         STUDY,
-        "confirmed if it loses to both (lower ends above 0); refuted if to neither; else depends",
-        _c18,
-        depends_on="the head it is compared with",
+        retinopathy_rules.C18_TEXT,
+        retinopathy_rules.c18,
+        depends_on="the setting: frozen maps or trained together",
     ),
     Claim(
         "C19",
         "XGrad-CAM can improve on Grad-CAM's attention area",
         XGRAD_CAM,
-        "heat in lesion masks, XGrad-CAM less Grad-CAM, image by image, at two layers",
+        "energy in lesion masks and pointing, XGrad-CAM less Grad-CAM, image by image, by layer",
         STUDY,
-        "confirmed if above 0 at both (lower ends); depends if at one; else refuted",
-        _c19,
+        retinopathy_rules.C19_TEXT,
+        retinopathy_rules.c19,
         depends_on="the layer",
     ),
 )

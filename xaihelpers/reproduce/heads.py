@@ -93,7 +93,6 @@ def train_head(
     return model.eval()
 
 
-@torch.no_grad()
 def last_maps(model: nn.Module, images: datasets.tensors.TensorSamples) -> tuple[Tensor, Tensor]:
     """VGG19's last maps (N, 512, 7, 7), half precision, and labels (N,) of a data set."""
     maps, labels = [], []
@@ -101,7 +100,7 @@ def last_maps(model: nn.Module, images: datasets.tensors.TensorSamples) -> tuple
     bf16 = recipes.best_precision() == "bf16"
     for batch, truth in DataLoader(images, batch_size=32):
         batch = networks.normalize(batch).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             maps.append(model.get_submodule("features")(batch).half().contiguous())
         labels.append(truth)
     return torch.cat(maps), torch.cat(labels)

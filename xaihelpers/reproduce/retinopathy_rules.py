@@ -30,9 +30,12 @@ def ending(measures: Measures, *endings: str) -> dict[str, Measure]:
     return {name: m for name, m in measures.items() if name.endswith(endings)}
 
 
-C1_TEXT = """Confirmed if, in both networks, the heat maps of Grad-CAM++ and Grad-CAM at the
-tensor that feeds the pooling correlate above 0.95 and their top 20 % overlap (IoU) above 0.75.
-Refuted if the correlation is below 0.95 in both. Otherwise it depends, on network and layer."""
+C1_TEXT = (
+    "Confirmed if, in both networks, the heat maps of Grad-CAM++ and Grad-CAM at the tensor "
+    "that feeds the pooling correlate above 0.95 and their top 20 % overlap (IoU) above 0.75. "
+    "Refuted if the correlation is below 0.95 in both. Otherwise it depends, on network and "
+    "layer."
+)
 
 
 def c1(measures: Measures) -> Verdict:
@@ -48,10 +51,13 @@ def c1(measures: Measures) -> Verdict:
     return "refuted" if all(below(m, 0.95) for m in same) else "depends"
 
 
-C2_TEXT = """Excess: energy outside the retina under XGrad-CAM minus under Grad-CAM, per image,
-same tensor. Lift: XGrad-CAM's energy outside over the area outside. Confirmed if, at the tensor
-that feeds the pooling of either network, the excess is above 0.02 or the lift above 1. It depends
-(on the tensor) if only at another tensor the excess is above 0.02. Refuted if nowhere."""
+C2_TEXT = (
+    "Excess: energy outside the retina under XGrad-CAM minus under Grad-CAM, per image, same "
+    "tensor. Lift: XGrad-CAM's energy outside over the area outside. Confirmed if, at the "
+    "tensor that feeds the pooling of either network, the excess is above 0.02 or the lift "
+    "above 1. It depends (on the tensor) if only at another tensor the excess is above 0.02. "
+    "Refuted if nowhere."
+)
 
 
 def c2(measures: Measures) -> Verdict:
@@ -66,12 +72,14 @@ def c2(measures: Measures) -> Verdict:
     return "depends" if elsewhere else "refuted"
 
 
-C3_TEXT = """The whole effect is the energy outside the retina with every suspect switched on
-minus with none, divided among the suspects by Shapley shares, for each suspect tensor; tensors
-whose whole effect is not above 0.02 have nothing to explain. Confirmed if small gradients or
-noise hold a share above half of the whole effect at every remaining tensor; refuted if both hold
-shares below a tenth at every one. Otherwise it depends. Without a remaining tensor: not testable
-here."""
+C3_TEXT = (
+    "The whole effect is the energy outside the retina with every suspect switched on minus "
+    "with none, divided among the suspects by Shapley shares, for each suspect tensor; tensors "
+    "whose whole effect is not above 0.02 have nothing to explain. Confirmed if small gradients "
+    "or noise hold a share above half of the whole effect at every remaining tensor; refuted if "
+    "both hold shares below a tenth at every one. Otherwise it depends. Without a remaining "
+    "tensor: not testable here."
+)
 
 
 def c3(measures: Measures) -> Verdict:
@@ -88,10 +96,12 @@ def c3(measures: Measures) -> Verdict:
     return "refuted" if innocent else "depends"
 
 
-C4_TEXT = """VGG19's Grad-CAM is sharper at a grid if both its area above half maximum and its
-entropy are below EfficientNet-B0's (paired differences below 0). Confirmed if it is sharper at
-the native grids (14 x 14 against 7 x 7) and at both equal ones (7 x 7, 14 x 14); refuted if at
-none. Otherwise it depends, on the grid."""
+C4_TEXT = (
+    "VGG19's Grad-CAM is sharper at a grid if both its area above half maximum and its entropy "
+    "are below EfficientNet-B0's (paired differences below 0). Confirmed if it is sharper at "
+    "the native grids (14 x 14 against 7 x 7) and at both equal ones (7 x 7, 14 x 14); refuted "
+    "if at none. Otherwise it depends, on the grid."
+)
 
 
 def c4(measures: Measures) -> Verdict:
@@ -106,11 +116,13 @@ def c4(measures: Measures) -> Verdict:
     return "confirmed" if all(sharper) else "depends" if any(sharper) else "refuted"
 
 
-C5_TEXT = """Grad-CAM at the tensor that feeds the pooling, images that show a lesion. Confirmed
-if, in both networks, energy in lesions and pointing are above those of a blob in the centre and
-of the same network with random weights (paired differences above 0), and the peak lies within 15
-px of a lesion in more than half of the images (interval above 0.5). Refuted if no difference is
-above 0 in either network. Otherwise it depends."""
+C5_TEXT = (
+    "Grad-CAM at the tensor that feeds the pooling, images that show a lesion. Confirmed if, in "
+    "both networks, energy in lesions and pointing are above those of a blob in the centre and "
+    "of the same network with random weights (paired differences above 0), and the peak lies "
+    "within 15 px of a lesion in more than half of the images (interval above 0.5). Refuted if "
+    "no difference is above 0 in either network. Otherwise it depends."
+)
 
 
 def c5(measures: Measures) -> Verdict:
@@ -125,11 +137,13 @@ def c5(measures: Measures) -> Verdict:
     return "depends" if any(above(m, 0) for m in better) else "refuted"
 
 
-C6_TEXT = """XGrad-CAM against Grad-CAM, per tensor. Smoother: its total variation is lower
-(paired difference below 0); steadier: its map correlates more with that of the noisy image (above
-0). Confirmed if at some tensor it is smoother and steadier, and raising eps from 1e-12 to 1
-lowers its variation there by more than 5 %. Refuted if it is smoother and steadier nowhere, or
-only where eps changes the variation by less than 1 %. Otherwise it depends."""
+C6_TEXT = (
+    "XGrad-CAM against Grad-CAM, per tensor. Smoother: its total variation is lower (paired "
+    "difference below 0); steadier: its map correlates more with that of the noisy image (above "
+    "0). Confirmed if at some tensor it is smoother and steadier, and raising eps from 1e-12 to "
+    "1 lowers its variation there by more than 5 %. Refuted if it is smoother and steadier "
+    "nowhere, or only where eps changes the variation by less than 1 %. Otherwise it depends."
+)
 
 
 def c6(measures: Measures) -> Verdict:
@@ -149,9 +163,12 @@ def c6(measures: Measures) -> Verdict:
     return "refuted" if idle else "depends"
 
 
-C9_TEXT = """Confirmed if, in float64, Z times Grad-CAM's raw map equals CAM's to 1e-10 (largest
-difference over largest value) in every network whose named tensor feeds the average pooling
-before a linear head. Refuted if one differs by more than 1e-6. Otherwise it depends."""
+C9_TEXT = (
+    "Confirmed if, in float64, Z times Grad-CAM's raw map equals CAM's to 1e-10 (largest "
+    "difference over largest value) in every network whose named tensor feeds the average "
+    "pooling before a linear head. Refuted if one differs by more than 1e-6. Otherwise it "
+    "depends."
+)
 
 
 def c9(measures: Measures) -> Verdict:
@@ -163,10 +180,12 @@ def c9(measures: Measures) -> Verdict:
     return "confirmed" if worst <= 1e-10 else "refuted" if worst > 1e-6 else "depends"
 
 
-C18_TEXT = """Accuracy of VGG19 with its fully connected head minus that with average pooling and
-a linear head, same images and budget, averaged over seeds, interval over test images. Confirmed
-if it is above 0 in every setting; refuted if it is below 0.01 (one point) in every setting.
-Otherwise it depends, on the setting."""
+C18_TEXT = (
+    "Accuracy of VGG19 with its fully connected head minus that with average pooling and a "
+    "linear head, same images and budget, averaged over seeds, interval over test images. "
+    "Confirmed if it is above 0 in every setting; refuted if it is below 0.01 (one point) in "
+    "every setting. Otherwise it depends, on the setting."
+)
 
 
 def c18(measures: Measures) -> Verdict:
@@ -179,10 +198,12 @@ def c18(measures: Measures) -> Verdict:
     return "refuted" if all(below(cost, 0.01) for cost in costs) else "depends"
 
 
-C19_TEXT = """XGrad-CAM minus Grad-CAM, per image, at every named tensor of both networks. A
-tensor is better if energy in lesions or pointing is above 0 and neither is below 0; worse if
-either is below 0. Confirmed if one is better and none is worse; it depends (on the layer) if some
-are better and some worse; refuted if none is better."""
+C19_TEXT = (
+    "XGrad-CAM minus Grad-CAM, per image, at every named tensor of both networks. A tensor is "
+    "better if energy in lesions or pointing is above 0 and neither is below 0; worse if either "
+    "is below 0. Confirmed if one is better and none is worse; it depends (on the layer) if "
+    "some are better and some worse; refuted if none is better."
+)
 
 
 def c19(measures: Measures) -> Verdict:
