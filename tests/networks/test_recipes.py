@@ -10,8 +10,9 @@ from xaihelpers.networks.metrics import shrink
 from xaihelpers.networks.recipes import augment
 
 
-def test_the_shipped_recipes_end_at_224_px() -> None:
-    assert {recipe.final_size for recipe in STUDIES.values()} == {224}
+def test_the_shipped_recipes_end_at_the_size_of_their_images() -> None:
+    ends = {(study, recipe.final_size) for (study, _), recipe in STUDIES.items()}
+    assert ends == {("fundus", 224), ("chest_xray", 224), ("scenes", 128)}
 
 
 def test_a_recipe_comes_back_from_json_unchanged() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.datasets.layouts import cut, write_aptos, write_radiography
 from xaihelpers import networks
-from xaihelpers.datasets import DataError, aptos, chest_xray, fundus, radiography
+from xaihelpers.datasets import DataError, aptos, chest_xray, fundus, radiography, scenes
 from xaihelpers.networks import checkpoints
 from xaihelpers.reproduce import studies
 from xaihelpers.reproduce.studies import StudyError, data_name, open_study
@@ -37,8 +37,18 @@ def test_real_data_take_the_place_of_rendered_ones_where_they_are(tmp_path: Path
     root = str(tmp_path)
     assert (data_name("fundus"), data_name("fundus", root)) == ("fundus", "aptos")
     assert data_name("chest_xray", root) == "chest_xray"
-    assert studies.present() == ("fundus", "chest_xray")
+    assert studies.present() == ("fundus", "chest_xray", "scenes")
     assert studies.present(root) == ("fundus",)
+
+
+def test_a_study_without_a_real_set_stays_rendered_and_is_not_trained_on_real_data(
+    tmp_path: Path,
+) -> None:
+    write_aptos(tmp_path)
+    write_radiography(tmp_path, "2021", per_class=1)
+    assert data_name("scenes", str(tmp_path)) == "scenes"
+    assert studies.present(str(tmp_path)) == ("fundus", "chest_xray")
+    assert studies.data_version("scenes", str(tmp_path)) == scenes.VERSION
 
 
 @pytest.mark.parametrize("release", ["first", "interim", "2021"])

@@ -52,7 +52,7 @@ def paint_thing(image: np.ndarray, thing: Placed, covered: np.ndarray, light: np
     first, second = np.array(TONES[thing.colour], np.float32)
     surface = (1 - share) * first + share * second
     glow = 1 + np.float32(0.16) * (across * light[0] + down * light[1]) / np.float32(thing.side)
-    image[:] = image + opacity[..., None] * (surface * glow[..., None] - image)
+    image += opacity[..., None] * (surface * glow[..., None] - image)
 
 
 def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     blur = rng.uniform(0.1, 0.8) * size / 128
     image = cv2.GaussianBlur(image, (0, 0), max(blur, 0.1))
     noise = rng.standard_normal((size, size, 3), dtype=np.float32)
-    image += np.float32(rng.uniform(0.008, 0.028)) * noise
+    image = image + np.float32(rng.uniform(0.008, 0.028)) * noise
     return np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
 
 

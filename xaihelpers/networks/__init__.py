@@ -16,6 +16,7 @@ from xaihelpers.networks.layers import LAYERS, layer_table
 from xaihelpers.networks.metrics import evaluate
 from xaihelpers.networks.progress import TrainingError
 from xaihelpers.networks.recipes import Augmentation, Cycle, Recipe, best_precision
+from xaihelpers.networks.small import SMALL
 from xaihelpers.networks.studies import STUDIES, train_study
 from xaihelpers.networks.training import fit, freeze
 
@@ -27,6 +28,7 @@ __all__ = [
     "Augmentation",
     "CheckpointError",
     "Cycle",
+    "SMALL",
     "Recipe",
     "TrainingError",
     "WeightsUnavailableError",

@@ -13,6 +13,8 @@ from torchvision import models
 from torchvision.models.efficientnet import MBConv
 from torchvision.models.vgg import cfgs, make_layers
 
+from xaihelpers.networks.small import SMALL, SmallVGG
+
 ARCHITECTURES = ("efficientnet_b0", "vgg19", "densenet121", "resnet50", "resnet18", "vgg16")
 TRAINED_WITH_NORM = ("vgg19", "vgg16")  # plain VGGs do not start from random weights
 MEAN = (0.485, 0.456, 0.406)
@@ -84,7 +86,8 @@ def build(arch: str, num_classes: int, weights: str | None = None) -> nn.Module:
     """Make a network with `num_classes` outputs, in training mode.
 
     Args:
-        arch: a name of `ARCHITECTURES`, or a VGG's form for training, "vgg19_bn" or "vgg16_bn".
+        arch: a name of `ARCHITECTURES` or `SMALL`, or a VGG's form for training, "vgg19_bn" or
+            "vgg16_bn".
         weights: None for a fresh start; "imagenet" for torchvision's weights below a fresh head.
 
     Raises:
@@ -108,8 +111,10 @@ def build(arch: str, num_classes: int, weights: str | None = None) -> nn.Module:
         model = models.resnet50(num_classes=num_classes)
     elif arch == "resnet18":
         model = models.resnet18(num_classes=num_classes)
+    elif arch in SMALL:
+        model = SmallVGG(num_classes, gap=arch == "small_vgg_gap")
     else:
-        known = ", ".join((*ARCHITECTURES, *(f"{name}_bn" for name in TRAINED_WITH_NORM)))
+        known = ", ".join((*ARCHITECTURES, *SMALL, *(f"{name}_bn" for name in TRAINED_WITH_NORM)))
         raise ArchitectureError(f"unknown architecture {arch!r}; choose one of {known}")
     if weights == "imagenet":
         copy_weights(_imagenet(arch), model)

@@ -58,6 +58,20 @@ LAYERS: dict[str, dict[str, str]] = {
         "stage3": "features.22",
         "stage2": "features.15",
     },
+    "small_vgg": {
+        "last": "pool.0",
+        "last_conv": "features.25",
+        "stage4": "features.27",
+        "stage3": "features.20",
+        "stage2": "features.13",
+    },
+    "small_vgg_gap": {
+        "last": "features.27",
+        "last_conv": "features.25",
+        "stage4": "features.27",
+        "stage3": "features.20",
+        "stage2": "features.13",
+    },
 }
 
 

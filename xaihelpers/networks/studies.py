@@ -28,9 +28,11 @@ from xaihelpers.networks.classifiers import (
 )
 from xaihelpers.networks.metrics import evaluate
 from xaihelpers.networks.recipes import Augmentation, Cycle, Recipe, best_precision
+from xaihelpers.networks.small import SMALL
 from xaihelpers.networks.training import fit
 
 FUNDUS = Augmentation(vertical_flip=0.5)
+SCENES = Augmentation()
 CHEST = Augmentation(horizontal_flip=0.0)  # a mirrored heart is another anatomy
 
 # Small images first, where an epoch is cheap; then 224 px, where the last maps have 7 x 7 cells.
@@ -59,6 +61,20 @@ STUDIES: dict[tuple[str, str], Recipe] = {
         low_precision=True,
         augmentation=CHEST,
     ),
+    ("scenes", "resnet18"): Recipe(
+        cycles=(Cycle(2e-3, (64, 64, 64, 96, 96)), Cycle(1e-3, (128, 128, 128), warmup=0.2)),
+        low_precision=True,
+        augmentation=SCENES,
+    ),
+}
+# One recipe for both heads: a comparison of them is then one of heads.
+STUDIES |= {
+    ("scenes", arch): Recipe(
+        cycles=(Cycle(2e-3, (64, 64, 64, 96, 96)), Cycle(1.5e-3, (128,) * 4, warmup=0.2)),
+        low_precision=True,
+        augmentation=SCENES,
+    )
+    for arch in SMALL
 }
 FP16_POINTS = 0.2  # largest loss of accuracy or kappa, in points, that fp16 may cost
 

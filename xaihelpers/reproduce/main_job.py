@@ -17,6 +17,7 @@ from torch.nn.functional import one_hot
 
 from xaihelpers import cams, datasets, files, networks
 from xaihelpers.datasets.fundus import LESIONS
+from xaihelpers.datasets.scenes import SHAPES
 from xaihelpers.evaluation import study as evaluation
 from xaihelpers.reproduce import chapters, runner, train
 from xaihelpers.reproduce.studies import (
@@ -36,6 +37,7 @@ METHODS = ("grad_cam", "grad_cam_plus_plus", "xgrad_cam")
 FINDINGS: dict[str, tuple[str, ...]] = {
     "fundus": LESIONS,
     "chest_xray": ("opacity",),
+    "scenes": SHAPES,
     "aptos": ("retina",),
     "radiography": ("lung",),
 }

@@ -17,9 +17,11 @@ from xaihelpers.datasets.registry import RENDERED
 STUDIES: dict[str, tuple[str, ...]] = {
     "fundus": ("efficientnet_b0", "vgg19"),
     "chest_xray": ("densenet121",),
+    "scenes": ("resnet18", "small_vgg", "small_vgg_gap"),
 }
 
-#: The real set that takes the place of each rendered one; classes agree in name and order.
+#: The real set that takes the place of a rendered one; classes agree in name and order. Scenes
+#: have none.
 REAL: dict[str, str] = {"fundus": "aptos", "chest_xray": "radiography"}
 
 
@@ -55,7 +57,8 @@ def data_name(study: str, data_root: str = "") -> str:
             f"DATA_ROOT={data_root} {what}: give the folder that holds aptos2019/ or one of the "
             "radiography folders (see data/README.md), or leave it empty for rendered data"
         )
-    return REAL[study] if REAL[study] in found else study
+    real = REAL.get(study, study)
+    return real if real in found else study
 
 
 def present(data_root: str = "") -> tuple[str, ...]:
@@ -129,7 +132,7 @@ def open_study(
     seed: int = 0,
     limit: int | None = None,
 ) -> Study:
-    """Load the trained network of a study and one split of its data at 224 px.
+    """Load the trained network of a study and one split of its data.
 
     seed: of rendered images. Real data are always divided as when the network was trained, so that
         no test image was trained on.
