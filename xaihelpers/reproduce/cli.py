@@ -68,6 +68,14 @@ def badges(arguments: argparse.Namespace) -> int:
     return places.run()
 
 
+def claims(arguments: argparse.Namespace) -> int:
+    from xaihelpers.reproduce import claims as job
+
+    if not arguments.ids:
+        return job.show()
+    return job.rerun(arguments.ids, arguments.profile, arguments.seed, arguments.data_root)
+
+
 def sweep(arguments: argparse.Namespace) -> int:
     from xaihelpers.reproduce import sweep as job
 
@@ -131,6 +139,13 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     swept.add_argument("--workers", type=int, default=2, help="runs at a time (default: 2)")
     swept.add_argument("chapter", help="number or name")
     swept.set_defaults(command=sweep)
+
+
+def _add_claims(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ledger = commands.add_parser("claims", help="the ledger of claims in short, or rerun some")
+    ledger.add_argument("ids", nargs="*", metavar="C2", help="claims to measure again")
+    _add_run_options(ledger)
+    ledger.set_defaults(command=claims)
 
 
 def build_parser() -> argparse.ArgumentParser:
