@@ -7,17 +7,17 @@ import torch
 from torch import nn
 
 from xaihelpers.datasets.records import Record, Source
-from xaihelpers.evaluation import layer_study
+from xaihelpers.evaluation import agreement, layer_study
 from xaihelpers.evaluation.errors import EvaluationError
 
-SIDE = 16
+SIDE = 64
 
 
 def record(label: int) -> Record:
     image = np.random.default_rng(label).integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
     spot, retina = np.zeros((2, SIDE, SIDE), bool)
-    spot[:4, :4] = label > 0
-    retina[:, :12] = True
+    spot[:16, :16] = label > 0
+    retina[:, :48] = True
     return Record(image, label, {"spot": spot, "retina": retina}, f"image{label}")
 
 
@@ -71,13 +71,11 @@ def test_a_peak_near_a_finding_counts_as_near_and_not_as_a_hit() -> None:
     assert (scores["hit"].item(), scores["near"].item()) == (0, 1)
 
 
-def test_correlation_is_that_of_numpy_and_unknown_for_a_flat_map() -> None:
-    one, two = torch.rand(2, 3, 5, 5, dtype=torch.float64)
-    two[2] = 1.0
-    found = layer_study.pearson(one, two)
-    expected = [np.corrcoef(one[i].flatten(), two[i].flatten())[0, 1] for i in range(2)]
-    assert found[:2].tolist() == pytest.approx(expected)
-    assert found[2].isnan()
+def test_likeness_holds_every_figure_and_is_full_for_equal_maps() -> None:
+    heat = torch.rand(2, 64, 64, generator=torch.Generator().manual_seed(0))
+    found = layer_study.likeness(heat, heat)
+    assert set(found) == set(agreement.AGREEMENTS)
+    assert all(values.tolist() == pytest.approx([1, 1]) for values in found.values())
 
 
 @pytest.fixture

@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from xaihelpers import cams, datasets, networks
+from xaihelpers.cams.maps import min_max
 from xaihelpers.datasets.records import ImageDataset
-from xaihelpers.evaluation import corners, localization, map_shape, prior_maps
+from xaihelpers.evaluation import agreement, corners, localization, map_shape, prior_maps
 from xaihelpers.evaluation.errors import EvaluationError
 from xaihelpers.evaluation.intervals import Interval, bootstrap_interval
 from xaihelpers.evaluation.study import BASELINES, finding_mask
 
 TOLERANCE = 15  # px around a finding that count as a hit, as in the published pointing game
+REDUCED = 4  # maps are compared with each other at this fraction of their size
 
 
 def layer_scores(
@@ -40,9 +43,9 @@ def layer_scores(
         Columns: image (index), label, predicted, layer, method, and per map:
         energy, hit, near: in the finding, peak on it, peak within 15 px of it (NaN without one).
         outside, peak_outside: energy and peak outside the retina. corner, peak_corner: in
-        `corners.corner_triangles`. entropy, half, variation: see `map_shape`. pearson: correlation
-        with the first method's map at the same layer. empty. The maps that never look
-        (`study.BASELINES`) stand under the layer "-".
+        `corners.corner_triangles`. entropy, half, variation: see `map_shape`. pearson, spearman,
+        ssim, top_iou: likeness to the first method's map at the same layer (NaN for itself). empty.
+        The maps that never look (`study.BASELINES`) stand under the layer "-".
     """
     rows = []
     for start in range(0, len(data), batch_size):
@@ -59,7 +62,8 @@ def layer_scores(
         drawn |= {("-", b): getattr(prior_maps, b)(len(images), size) for b in BASELINES}
         for (role, method), heat in drawn.items():
             scores = map_scores(heat, finding, masks.get("retina"))
-            scores["pearson"] = pearson(heat, drawn.get((role, methods[0]), heat))
+            first = drawn.get((role, methods[0]), heat)
+            scores |= {} if first is heat else likeness(heat, first)
             rows.append(pd.DataFrame({**about, "layer": role, "method": method, **scores}))
     return pd.concat(rows, ignore_index=True)
 
@@ -90,10 +94,13 @@ def map_scores(
     return scores
 
 
-def pearson(heat: Tensor, other: Tensor) -> Tensor:
-    """Correlation of two maps over pixels: two (N, H, W) -> (N,) in [-1, 1]; NaN if one is flat."""
-    one, two = (m.flatten(1) - m.flatten(1).mean(dim=1, keepdim=True) for m in (heat, other))
-    return (one * two).sum(dim=1) / (one.norm(dim=1) * two.norm(dim=1))
+def likeness(heat: Tensor, other: Tensor) -> dict[str, Tensor]:
+    """`agreement.AGREEMENTS` of two batches of maps (N, H, W), at a quarter of their size.
+
+    The cells behind them are larger than four pixels, so nothing is lost but time.
+    """
+    small = [min_max(F.avg_pool2d(maps[:, None], REDUCED)[:, 0]) for maps in (heat, other)]
+    return {name: figure(*small) for name, figure in agreement.AGREEMENTS.items()}
 
 
 def mean_of(table: pd.DataFrame, column: str, **where: object) -> Interval:

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from xaihelpers import networks
 from xaihelpers.cams.maps import rectify, upsample
 from xaihelpers.cams.methods import grad_cam, xgrad_cam
-from xaihelpers.evaluation import map_shape
-from xaihelpers.evaluation.layer_study import pearson
+from xaihelpers.evaluation import agreement, map_shape
 from xaihelpers.evaluation.taps import Tapped, tap
 
 EPS = (1e-12, 1e-10, 1e-7, 1e-4, 1e-2, 1.0)
@@ -55,7 +54,7 @@ def steadiness(
                         "method": method,
                         "eps": guard,
                         "variation": map_shape.total_variation(one),
-                        "stability": pearson(one, two),
+                        "stability": agreement.pearson(one, two),
                     }
                 ).astype({"eps": float})
             )
