@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xaihelpers.reproduce import retinopathy_rules
+from xaihelpers.reproduce import retinopathy_rules, scenes_rules
 from xaihelpers.reproduce.claim_types import Claim, Measure, Verdict
 
 Measures = Mapping[str, Measure]
@@ -13,51 +13,6 @@ GRAD_CAM = "Selvaraju 2017, arXiv 1610.02391"
 XGRAD_CAM = "Fu 2020, arXiv 2008.02312"
 STUDY, OBJECTS = "14_aptos", "11_localization"
 BIAS, LANGUAGE = "13_failures_adversaries_bias", "16_captioning_and_vqa"
-
-
-def _c10(m: Measures) -> Verdict:
-    separates = [m["switch_grad_cam"], m["switch_guided_grad_cam"]]
-    guided = m["switch_guided_backprop"]
-    if all(s.lowest > 0.1 for s in separates) and guided.highest < separates[0].lowest / 2:
-        return "confirmed"
-    return "refuted" if any(s.highest <= 0 for s in separates) else "depends"
-
-
-def _c11(m: Measures) -> Verdict:
-    over_prior = m["error_difference_to_centre_box"]
-    if over_prior.highest < 0:
-        return "confirmed"
-    return "refuted" if over_prior.lowest > 0 else "depends"
-
-
-def _c12(m: Measures) -> Verdict:
-    difference = m["seed_miou_difference"]
-    if difference.lowest > 0:
-        return "confirmed"
-    return "refuted" if difference.highest <= 0 else "depends"
-
-
-def _c13(m: Measures) -> Verdict:
-    kept, probability = m["energy_kept_share"], m["true_class_probability"]
-    if probability.value > 1e-6:
-        return "not testable here"
-    if kept.lowest >= 0.8:
-        return "confirmed"
-    return "refuted" if kept.highest < 0.8 else "depends"
-
-
-def _c14(m: Measures) -> Verdict:
-    biased, moved = m["marker_energy_biased_over_share"], m["marker_energy_drop_after_fix"]
-    if biased.lowest > 0 and moved.lowest > 0:
-        return "confirmed"
-    return "refuted" if biased.highest <= 0 or moved.highest <= 0 else "depends"
-
-
-def _c15(m: Measures) -> Verdict:
-    difference = m["true_class_energy_over_predicted_class"]
-    if difference.lowest > 0:
-        return "confirmed"
-    return "refuted" if difference.highest <= 0 else "depends"
 
 
 def _c16(m: Measures) -> Verdict:
@@ -83,65 +38,64 @@ ALL = (
         "Grad-CAM tells classes apart, Guided Grad-CAM does and is fine-grained, guided "
         "backpropagation does not",
         GRAD_CAM,
-        "heat on the asked object less heat on it when the other object is asked for",
+        "scenes of two objects: where the heat lies when one is asked for, then the other",
         OBJECTS,
-        "confirmed if above 0.1 for both (lower ends) and for guided backpropagation less than "
-        "half of Grad-CAM's; refuted if one of them is not above 0; else depends",
-        _c10,
-        depends_on="the method",
+        scenes_rules.C10_TEXT,
+        scenes_rules.c10,
+        depends_on="the network",
     ),
     Claim(
         "C11",
         "A box at 15 % of the maximum around the largest component localises without box labels",
         GRAD_CAM,
-        "top-1 localisation error at IoU 0.5, less that of a box at the centre",
+        "top-1 localisation error at IoU 0.5, beside a fixed box and the best threshold",
         OBJECTS,
-        "confirmed if below 0 (upper end); refuted if above 0 (lower end); else depends",
-        _c11,
-        depends_on="the threshold",
+        scenes_rules.C11_TEXT,
+        scenes_rules.c11,
+        depends_on="the network and the threshold",
     ),
     Claim(
         "C12",
         "Grad-CAM seeds segmentation better than CAM",
         GRAD_CAM,
-        "mean IoU of seeds, Grad-CAM less CAM",
+        "mean IoU of a segmentation model trained on the seeds of each, and of the raw seeds",
         OBJECTS,
-        "confirmed if above 0 (lower end); refuted if not above 0 (upper end); else depends",
-        _c12,
-        depends_on="the layer",
+        scenes_rules.C12_TEXT,
+        scenes_rules.c12,
+        depends_on="the threshold of the seeds",
     ),
     Claim(
         "C13",
         "Grad-CAM is robust to adversarial noise: the true class is still found at p ~ 1e-17",
         GRAD_CAM,
-        "share of the true object's heat that is left after an attack (PGD)",
+        "energy of the true class's map in the true object before and after an attack (PGD, 8 of "
+        "255 grey levels) towards the least likely class, above the object's share of the area",
         BIAS,
-        "not testable here unless the attack brings the true class below 1e-6; confirmed if at "
-        "least 0.8 is left (lower end); refuted if less (upper end); else depends",
-        _c13,
-        depends_on="the strength of the attack",
+        failure_rules.C13_TEXT,
+        failure_rules.c13,
+        depends_on="the network",
     ),
     Claim(
         "C14",
         "Grad-CAM exposes a bias of the data set",
         GRAD_CAM,
-        "heat on the marker over its share of the area, and how far it falls after retraining on "
-        "balanced data",
+        "heat on the marker of a network that uses it less that of a network trained on balanced "
+        "data, image by image; energy that moves to the finding",
         BIAS,
-        "confirmed if both are above 0 (lower ends); refuted if one is not (upper end); else "
-        "depends",
-        _c14,
-        depends_on="the network",
+        failure_rules.C14_TEXT,
+        failure_rules.c14,
+        depends_on="the image",
     ),
     Claim(
         "C15",
         "Grad-CAM explains failures",
         GRAD_CAM,
-        "for wrong answers: heat of the true class in the finding, less that of the answer",
+        "wrong answers that blurring the answer's hottest tenth turns to the truth, less those "
+        "that another failure's map turns; share of planted failures whose map points to the cause",
         BIAS,
-        "confirmed if above 0 (lower end); refuted if not (upper end); else depends",
-        _c15,
-        depends_on="chance: the interval holds 0",
+        failure_rules.C15_TEXT,
+        failure_rules.c15,
+        depends_on="the kind of failure",
     ),
     Claim(
         "C16",
