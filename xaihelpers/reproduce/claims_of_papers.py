@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xaihelpers.reproduce import retinopathy_rules, scenes_rules
+from xaihelpers.reproduce import failure_rules, retinopathy_rules, scenes_rules
 from xaihelpers.reproduce.claim_types import Claim, Measure, Verdict
 
 Measures = Mapping[str, Measure]

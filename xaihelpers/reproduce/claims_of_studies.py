@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xaihelpers.reproduce import retinopathy_rules
+from xaihelpers.reproduce import failure_rules, retinopathy_rules
 from xaihelpers.reproduce.claim_types import Claim, Measure, Verdict
 
 Measures = Mapping[str, Measure]
@@ -19,13 +19,6 @@ def _c7(m: Measures) -> Verdict:
     if accuracy.lowest >= 95.83 or accuracy.lowest <= 95.83 <= accuracy.highest:
         return "confirmed"
     return "refuted"
-
-
-def _c8(m: Measures) -> Verdict:
-    energy, drop = m["marker_energy_difference"], m["accuracy_drop_on_swap"]
-    if energy.lowest > 0 and drop.lowest > 0:
-        return "confirmed"
-    return "refuted" if energy.highest <= 0 or drop.highest <= 0 else "depends"
 
 
 def _c17(m: Measures) -> Verdict:
@@ -117,13 +110,12 @@ ALL = (
         "C8",
         "The X-ray model also looks at the text at the top left",
         XRAY,
-        "share of heat on the marker, less its share for a network trained without the link; "
-        "accuracy lost when markers are swapped",
+        "heat for COVID on the text over the text's share of the area, and accuracy lost when "
+        "texts are swapped, for networks trained with and without a link of text and class",
         BIAS,
-        "confirmed if both are above 0 (lower ends); refuted if one is not (upper end); else "
-        "depends",
-        _c8,
-        depends_on="whether the marker is linked to the class in training",
+        failure_rules.C8_TEXT,
+        failure_rules.c8,
+        depends_on="whether the text is linked to the class in training",
     ),
     Claim(
         "C17",
