@@ -1,0 +1,132 @@
+"""The suspects of `corner_causes` over a data set, as tables with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from xaihelpers import cams, datasets, networks
+from xaihelpers.cams.maps import rectify, upsample
+from xaihelpers.datasets.records import ImageDataset
+from xaihelpers.evaluation import corner_causes, localization
+from xaihelpers.evaluation.corner_causes import FACTORS, Setup
+from xaihelpers.evaluation.errors import EvaluationError
+from xaihelpers.evaluation.factorial import Outcomes
+from xaihelpers.evaluation.intervals import Interval, bootstrap_interval
+from xaihelpers.evaluation.taps import tap
+
+NOTHING, EVERYTHING = frozenset[str](), frozenset(FACTORS)
+
+
+def causes(
+    setup: Setup, data: ImageDataset, count: int, seed: int = 0, batch_size: int = 8
+) -> dict[str, Outcomes]:
+    """`corner_causes.outside_by_causes` of the first `count` images and their predicted classes.
+
+    Returns:
+        suspect layer -> combination of factors -> (count,) energy outside the retina.
+    """
+    parts: dict[str, list[Outcomes]] = {name: [] for name in setup.suspects}
+    for images, _, retina in _batches(data, count, batch_size):
+        classes = networks.predict(setup.model, images).argmax(dim=1)
+        found = corner_causes.outside_by_causes(setup, images, retina, classes, seed)
+        for name, outcomes in found.items():
+            parts[name].append(outcomes)
+    return {
+        name: {chosen: np.concatenate([part[chosen] for part in several]) for chosen in several[0]}
+        for name, several in parts.items()
+    }
+
+
+def whole_effect(outcomes: Outcomes) -> Interval:
+    """Energy outside with every factor on minus with none."""
+    return bootstrap_interval(outcomes[EVERYTHING] - outcomes[NOTHING])
+
+
+def share_of_whole(outcomes: Outcomes, factor: str) -> Interval:
+    """The factor's mean Shapley share over the mean whole effect, images resampled together."""
+
+    def ratio(share: np.ndarray, whole: np.ndarray) -> float:
+        return float(share.mean() / whole.mean())
+
+    share = corner_causes.divide(outcomes)[factor].share
+    return bootstrap_interval(share, outcomes[EVERYTHING] - outcomes[NOTHING], statistic=ratio)
+
+
+def explained(outcomes: Outcomes) -> pd.DataFrame:
+    """A row per factor: its effect alone, last and as a Shapley share, largest share first.
+
+    Each as `mean [low, high]` of the energy outside the retina; `of the whole` is the share over
+    the whole effect.
+    """
+    found = corner_causes.divide(outcomes)
+    ordered = sorted(found.items(), key=lambda item: -item[1].share.mean())
+    whole = whole_effect(outcomes).estimate
+    rows = [
+        {
+            "suspect": name,
+            "alone": str(bootstrap_interval(effect.alone)),
+            "last": str(bootstrap_interval(effect.last)),
+            "share": str(bootstrap_interval(effect.share)),
+            "of the whole": f"{effect.share.mean() / whole:.0%}" if whole > 0 else "-",
+        }
+        for name, effect in ordered
+    ]
+    return pd.DataFrame(rows)
+
+
+def repair_scores(
+    model: nn.Module,
+    data: ImageDataset,
+    layers: Mapping[str, str],
+    count: int,
+    batch_size: int = 8,
+) -> pd.DataFrame:
+    """XGrad-CAM as written and repaired, per image and layer, with what was wrong with it.
+
+    Returns:
+        Columns: image, layer, method (see `corner_causes.repairs`), outside (energy outside the
+        retina), peak_outside, and of the layer: negative, flipped (shares of channels) and
+        dominance (see `cams.axioms.denominator_report`).
+    """
+    rows = []
+    for images, indices, retina in _batches(data, count, batch_size):
+        classes = networks.predict(model, images).argmax(dim=1)
+        tapped = tap(model, networks.normalize(images), list(layers.values()), classes)
+        for role, layer in zip(layers, tapped, strict=True):
+            report = cams.axioms.denominator_report(layer.activations, layer.logit)
+            ills = {name: getattr(report, name) for name in ("negative", "flipped", "dominance")}
+            for name, raw in corner_causes.repairs(layer.activations, layer.logit).items():
+                heat = upsample(rectify(raw), retina.shape[1:])
+                rows.append(
+                    pd.DataFrame(
+                        {"image": indices, "layer": role, "method": name, **_places(heat, retina)}
+                        | ills
+                    )
+                )
+    return pd.concat(rows, ignore_index=True)
+
+
+def _places(heat: Tensor, retina: Tensor) -> dict[str, Tensor]:
+    return {
+        "outside": localization.energy_in_mask(heat, ~retina),
+        "peak_outside": localization.pointing_hit(heat, ~retina).float(),
+    }
+
+
+def _batches(
+    data: ImageDataset, count: int, batch_size: int
+) -> list[tuple[Tensor, Sequence[int], Tensor]]:
+    """Images (B, 3, H, W) uint8, their indices, retina masks (B, H, W) of the first `count`."""
+    if count < 1 or "retina" not in data[0].masks:
+        raise EvaluationError('the corners can only be judged on images with a mask "retina"')
+    chosen = torch.arange(min(count, len(data))).split(batch_size)
+    batches = []
+    for part in chosen:
+        images, _, masks = datasets.batch(data, part.tolist())
+        batches.append((images, part.tolist(), masks["retina"]))
+    return batches
