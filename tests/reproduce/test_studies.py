@@ -118,3 +118,17 @@ def test_a_bad_file_is_named_unless_the_network_was_trained_without_it(
     study = open_study("fundus", ARCH, str(tmp_path))
     assert "1 truncated" in study.data.report
     assert study.data.origin == "real"
+
+
+def test_an_experiment_changes_one_thing_about_the_data_of_its_study() -> None:
+    linked = studies.load_data("chest_marker", "test", size=64, limit=6, cache=False)
+    by_lot = studies.load_data("chest_xray", "test", size=64, limit=6, cache=False)
+    texts = [linked[i].meta["marker"] == "AP PORTABLE" for i in range(6)]
+    assert texts == [i % 3 == 2 for i in range(6)]
+    for one, other in ((linked[i], by_lot[i]) for i in range(6)):
+        outside = ~(one.masks["marker"] | other.masks["marker"])
+        assert (one.image[outside] == other.image[outside]).all()
+    assert studies.data_version("chest_marker") == chest_xray.VERSION
+    assert studies.checkpoint_path("chest_marker", "densenet121").name == (
+        "chest_marker_densenet121.safetensors"
+    )

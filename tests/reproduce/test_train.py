@@ -144,3 +144,45 @@ def test_the_baseline_copes_with_a_test_part_that_lacks_a_class(
         "balanced_accuracy": pytest.approx(accuracy),
         "chance": pytest.approx(1 / 3),
     }
+
+
+def test_an_experiment_shares_the_recipe_of_its_study_and_changes_only_its_data(
+    calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def load(name: str, **options: Any) -> Source:
+        asked.append({"name": name} | options)
+        record = Record(np.zeros((64, 64, 3), np.uint8), 0)
+        labels = np.zeros(6, np.int64)
+        split, made = options["split"], lambda _: record
+        return Source(name, "rendered", ("a", "b"), split, 64, 0, labels, range(6), made, 2)
+
+    monkeypatch.setattr(train.datasets, "load", load)
+    monkeypatch.setattr(train, "baseline", lambda *_: {})
+    card = train.train("chest_marker", ARCH, 0, "", "quick")
+    assert {options["name"] for options in asked} == {"chest_xray"}
+    assert {options["marker_correlation"] for options in asked} == {1.0}
+    [made] = calls
+    assert made["recipe"] is networks.STUDIES["chest_xray", ARCH]
+    assert made["output"].name == f"chest_marker_{ARCH}.safetensors"
+    assert card["data"] == {"name": "chest_marker", "origin": "rendered", "version": 2}
+
+
+def test_an_experiment_is_trained_with_the_studies_unless_the_data_are_real(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trained: list[str] = []
+
+    def pretend(study: str, *_: object) -> dict[str, Any]:
+        trained.append(study)
+        metrics = {"accuracy": 0, "accuracy_low": 0, "accuracy_high": 0, "kappa": None, "n": 1}
+        return {"study": study, "metrics": metrics, "data": {"origin": "rendered"}}
+
+    monkeypatch.setattr(train, "train", pretend)
+    train.run(None, ARCH, 0, "", "quick")
+    assert trained == [*studies.STUDIES, *studies.EXPERIMENTS]
+    write_aptos(tmp_path)
+    trained.clear()
+    train.run(None, ARCH, 0, str(tmp_path), "quick")
+    assert trained == ["fundus"]

@@ -24,6 +24,13 @@ STUDIES: dict[str, tuple[str, ...]] = {
 #: have none.
 REAL: dict[str, str] = {"fundus": "aptos", "chest_xray": "radiography"}
 
+#: Networks for one experiment: the study whose recipe and networks they share, and what is changed
+#: about its data. In `chest_marker` the text follows the class; all else is the same, pixel by
+#: pixel. They are no part of the main measurement.
+EXPERIMENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "chest_marker": ("chest_xray", {"marker_correlation": 1.0}),
+}
+
 
 class StudyError(ValueError):
     """A study, network or data folder that does not exist, or that do not belong together."""
@@ -44,10 +51,12 @@ def data_name(study: str, data_root: str = "") -> str:
     """The data set a study uses: the real one if `data_root` holds it, else the rendered one.
 
     Raises:
-        StudyError: `study` is not one of `STUDIES`, or `data_root` is no folder with a real set.
+        StudyError: `study` is in neither `STUDIES` nor `EXPERIMENTS`, or `data_root` is no folder
+            with a real set.
     """
-    if study not in STUDIES:
-        raise StudyError(f"unknown study {study!r}: expected one of {', '.join(STUDIES)}")
+    if study not in STUDIES and study not in EXPERIMENTS:
+        known = ", ".join((*STUDIES, *EXPERIMENTS))
+        raise StudyError(f"unknown study {study!r}: expected one of {known}")
     if not data_root:
         return study
     found = datasets.available(data_root)
@@ -70,6 +79,11 @@ def present(data_root: str = "") -> tuple[str, ...]:
     return tuple(name for name in STUDIES if not data_root or data_name(name, data_root) != name)
 
 
+def base(study: str) -> str:
+    """The study whose recipe and networks this one shares: itself, unless it is an experiment."""
+    return EXPERIMENTS[study][0] if study in EXPERIMENTS else study
+
+
 def load_data(
     study: str,
     split: str,
@@ -84,7 +98,8 @@ def load_data(
     """
     name = data_name(study, data_root)
     if name == study:
-        return datasets.load(name, split=split, **options)
+        changed = EXPERIMENTS[study][1] if study in EXPERIMENTS else {}
+        return datasets.load(base(study), split=split, **(changed | options))
     if skip_bad is None:
         skip_bad = _skipped_bad(study, data_root)
     return datasets.load(name, split=split, root=data_root, skip_bad=skip_bad, **options)
@@ -105,7 +120,7 @@ def data_version(
     """
     name = data_name(study, data_root)
     if name == study:
-        version: int = RENDERED[name].load().VERSION
+        version: int = RENDERED[base(study)].load().VERSION
         return version
     digest = hashlib.sha256()
     for split in SPLITS:
@@ -142,8 +157,8 @@ def open_study(
             are not those that the stored network was trained on.
         CheckpointError: the checkpoint is missing or does not match its card.
     """
-    if arch not in STUDIES.get(study, (arch,)):
-        raise StudyError(f"study {study!r} has {', '.join(STUDIES[study])}, not {arch!r}")
+    if arch not in STUDIES.get(base(study), (arch,)):
+        raise StudyError(f"study {study!r} has {', '.join(STUDIES[base(study)])}, not {arch!r}")
     path = checkpoint_path(study, arch, data_root)
     real = data_name(study, data_root) != study
     command = f"python -m xaihelpers train {study} {arch} --data-root {data_root}"

@@ -18,8 +18,10 @@ from xaihelpers.datasets.records import SPLITS, ImageDataset
 from xaihelpers.evaluation.baselines import colour_size_baseline
 from xaihelpers.networks.classifiers import WeightsUnavailableError
 from xaihelpers.reproduce.studies import (
+    EXPERIMENTS,
     STUDIES,
     StudyError,
+    base,
     checkpoint_path,
     data_name,
     data_version,
@@ -48,10 +50,11 @@ def run(
         StudyError: an unknown study or network, or data that are not under the data root.
         TrainingError, StorageError, DataError: as `networks.train_study` and `datasets.load`.
     """
-    for name in present(data_root) if study is None else (study,):
+    experiments = () if data_root else tuple(EXPERIMENTS)
+    for name in (*present(data_root), *experiments) if study is None else (study,):
         if data_name(name, data_root) == name and data_root:
             raise StudyError(f"{data_root} does not hold the real data of {name}: leave it out")
-        for network in STUDIES[name] if arch is None else (arch,):
+        for network in STUDIES.get(base(name), ()) if arch is None else (arch,):
             card = train(name, network, seed, data_root, profile, skip_bad)
             found = card["metrics"]
             kappa = "undefined" if found["kappa"] is None else f"{found['kappa']:.3f}"
@@ -74,8 +77,8 @@ def train(
 
     skip_bad: leave unusable real files out instead of raising an error.
     """
-    if arch not in STUDIES.get(study, ()):
-        known = ", ".join(STUDIES.get(study, ()))
+    if arch not in (archs := STUDIES.get(base(study), ())):
+        known = ", ".join(archs)
         raise StudyError(f"no network {arch!r} in study {study!r}; there are: {known}")
     name, path = data_name(study, data_root), checkpoint_path(study, arch, data_root)
     version = data_version(study, data_root, seed, skip_bad)
@@ -85,7 +88,8 @@ def train(
     train_set, validation, test = (
         load_data(study, split, data_root, skip_bad, seed=seed) for split in SPLITS
     )
-    options = _fine_tuning(study, arch, train_set, profile) if real else {}
+    options: dict[str, Any] = {"recipe": networks.STUDIES[base(study), arch]}
+    options |= _fine_tuning(study, arch, train_set, profile) if real else {}
     if real:
         folder = f"{name}_{arch}-{version}-{profile}-seed{seed}"
         options["work"] = files.data_dir() / "training" / folder
