@@ -76,12 +76,11 @@ def test_options_without_values_are_refused(rest: list[str]) -> None:
 def test_every_run_has_its_own_results_and_a_second_sweep_keeps_them(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = "{'records': [{'id': 'C1', 'verdict': 'refuted' if SEED else 'confirmed'}]}"
+    settling = "measures = {'net: largest relative difference': claims.Measure(float(SEED))}\n"
+    settling += "claims.settle('C9', measures, sources=[], seed=SEED, profile=PROFILE, "
+    settling += "results=RESULTS)"
     notebooks = write_chapter(
-        folder,
-        "print(SEED, NETWORK)",
-        f"import json, pathlib\nledger = pathlib.Path(RESULTS, 'claims.json')\n"
-        f"ledger.write_text(json.dumps({record}))",
+        folder, "print(SEED, NETWORK)", "from xaihelpers.reproduce import claims", settling
     )
     rest = ["--seed", "0..1", "--network", "vgg19"]
 
@@ -90,7 +89,7 @@ def test_every_run_has_its_own_results_and_a_second_sweep_keeps_them(
     made = folder / "results" / "sweeps" / "14_small"
     assert printed(made / "seed=1,network=vgg19" / "14_small.ipynb").startswith("1 vgg19")
     table = pd.read_csv(made / "sweep.csv")
-    assert table[["SEED", "NETWORK", "C1"]].values.tolist() == [
+    assert table[["SEED", "NETWORK", "C9"]].values.tolist() == [
         [0, "vgg19", "confirmed"],
         [1, "vgg19", "refuted"],
     ]

@@ -8,7 +8,6 @@ the same path on every worker, as on a shared file system.
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -18,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from xaihelpers import files
-from xaihelpers.reproduce import chapters, runner
+from xaihelpers.reproduce import chapters, claim_records, runner
 from xaihelpers.reproduce.chapters import RunnerError
 from xaihelpers.reproduce.runner import Outcome, Processes
 
@@ -172,7 +171,7 @@ def run(
         [
             parameters
             | {"status": outcome.status, "seconds": round(outcome.seconds, 1)}
-            | settled(folder / outcome.chapter)
+            | verdicts(folder / outcome.chapter)
             for parameters, outcome in zip(runs, outcomes, strict=True)
         ]
     )
@@ -182,9 +181,6 @@ def run(
     return runner.finish(outcomes)
 
 
-def settled(folder: Path) -> dict[str, str]:
+def verdicts(folder: Path) -> dict[str, str]:
     """The verdict of every claim that a run settled: {"C1": "confirmed"}."""
-    path = folder / "claims.json"
-    if not path.exists():
-        return {}
-    return {record["id"]: record["verdict"] for record in json.loads(path.read_text())["records"]}
+    return {record.claim.id: record.verdict for record in claim_records.read(folder).values()}
