@@ -34,7 +34,11 @@ def read_rgb(path: Path) -> np.ndarray:
     Raises:
         DataError: the file is missing, cut off or not an image.
     """
-    image = _decode(path)
+    return to_rgb(_decode(path))
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """A decoded picture of any mode as (H, W, 3) uint8 RGB; see `read_rgb`."""
     if image.mode.startswith("I"):
         grey = np.asarray(image, dtype=np.float32)
         top = next((depth for depth in DEPTHS if grey.max() <= depth), grey.max())

@@ -1,0 +1,114 @@
+"""Heat maps over pictures in a few milliseconds: numpy and OpenCV instead of a plotting library.
+
+What is drawn is what `show.figures.overlay` draws: a map from 0 to its maximum, the more
+transparent the lower it is.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import cycle
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+
+from xaihelpers.show.panels import COLOURS, OTHER_COLOURS, known_cmap
+
+SIDE = 336  # px of a drawn panel
+BOX_COLOUR = (255, 255, 255)
+QUALITY = 90  # of the JPEG files sent to the browser
+
+Outline = tuple[str, tuple[int, int, int], list[np.ndarray]]  # name, colour, polygons
+
+
+@lru_cache(maxsize=16)
+def colour_table(cmap: str) -> np.ndarray:
+    """A colour map as (256, 3) uint8 RGB."""
+    table: np.ndarray = mpl.colormaps[known_cmap(cmap)](np.arange(256), bytes=True)[:, :3]
+    return table
+
+
+def blend(image: np.ndarray, heat: np.ndarray, cmap: str, opacity: float) -> np.ndarray:
+    """A map over an image: (H, W, 3) uint8 RGB and (H, W) in [0, 1] -> (H, W, 3) uint8.
+
+    A value v is drawn with opacity `opacity * min(2 v, 1)`, as in `show.figures.overlay`.
+    """
+    colours = colour_table(cmap)[(255 * heat + 0.5).astype(np.uint8)]
+    alpha = (opacity * np.minimum(2 * heat, 1)).astype(np.float32)[..., None]
+    mixed = image + alpha * (colours.astype(np.float32) - image)
+    return (mixed + 0.5).astype(np.uint8)
+
+
+def enlarged(values: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """A square image or map (h, h[, 3]) at `side` pixels, bilinearly."""
+    return cv2.resize(values, (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+def outlines(masks: Mapping[str, np.ndarray], side: int = SIDE) -> list[Outline]:
+    """Polygons around every non-empty mask at `side` pixels, each with the colour of its name."""
+    spare = cycle(OTHER_COLOURS)
+    found: list[Outline] = []
+    for name, mask in masks.items():
+        colour = rgb(COLOURS.get(name) or next(spare))
+        if mask.any():
+            values = cv2.resize(
+                mask.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST
+            )
+            polygons, _ = cv2.findContours(values, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+            found.append((name, colour, list(polygons)))
+    return found
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """'#rrggbb' as three numbers from 0 to 255."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return red, green, blue
+
+
+def draw(
+    image: np.ndarray,
+    heat: np.ndarray | None = None,
+    cmap: str = "inferno",
+    opacity: float = 0.6,
+    lines: Sequence[Outline] = (),
+    box: Sequence[int] | None = None,
+    side: int = SIDE,
+) -> np.ndarray:
+    """One panel: image, map over it, outlines, box -> (side, side, 3) uint8 RGB.
+
+    Args:
+        image: (h, h, 3) uint8. heat: (h, h) in [0, 1], or None for the image alone.
+        lines: from `outlines`, at the same side.
+        box: x0, y0, x1, y1 in the image's pixels, x1 and y1 one past the last; empty is not drawn.
+    """
+    panel = enlarged(image, side)
+    if heat is not None:
+        panel = blend(panel, enlarged(heat.astype(np.float32), side), cmap, opacity)
+    for _, colour, polygons in lines:
+        cv2.drawContours(panel, polygons, -1, colour, 1, cv2.LINE_AA)
+    if box is not None and box[2] > box[0]:
+        x0, y0, x1, y1 = (round(edge * side / image.shape[0]) for edge in box)
+        for colour, width in (((0, 0, 0), 4), (BOX_COLOUR, 2)):  # seen on light and on dark
+            cv2.rectangle(panel, (x0, y0), (x1 - 1, y1 - 1), colour, width)
+    return panel
+
+
+def as_jpeg(picture: np.ndarray, quality: int = QUALITY) -> bytes:
+    """(H, W, 3) uint8 RGB as a JPEG file."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    done, file = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), settings)
+    assert done  # uint8 RGB always encodes
+    return file.tobytes()
+
+
+def as_url(picture: np.ndarray, quality: int = QUALITY) -> str:
+    """(H, W, 3) uint8 RGB as a `data:` address for an `<img>`."""
+    return f"data:image/jpeg;base64,{base64_of(as_jpeg(picture, quality))}"
+
+
+def base64_of(content: bytes) -> str:
+    """Bytes as the text that a `data:` address holds."""
+    return base64.b64encode(content).decode()
