@@ -1,0 +1,132 @@
+"""Is DenseNet-121 better than VGG-16 and ResNet-18? The same images, recipe and steps for all.
+
+    python -m xaihelpers.reproduce.compare [--seeds 2]
+
+writes results/tables/c17_networks.csv, one row per network and seed; a row that is there is not
+made again, and a training that was stopped goes on from its last epoch. VGG-16 is trained with
+batch norm, as plain VGGs do not start from random weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from xaihelpers import datasets, files, networks
+from xaihelpers.datasets import chest_xray
+from xaihelpers.datasets.tensors import TensorSamples
+from xaihelpers.networks import recipes, training
+from xaihelpers.reproduce.heads import hits
+from xaihelpers.reproduce.main_job import save_table
+
+#: Name in the claim -> what is trained.
+NETWORKS = {"densenet121": "densenet121", "resnet18": "resnet18", "vgg16": "vgg16_bn"}
+COUNTS = {"train": 1500, "val": 150, "test": 900}
+RECIPE = recipes.Recipe(
+    cycles=(recipes.Cycle(1e-3, (96, 96, 96, 96, 96)),),
+    batch_size=32,
+    low_precision=True,
+    patience=None,
+    augmentation=recipes.Augmentation(horizontal_flip=0.0),
+)
+#: Heads of the published counts: ImageNet's 1000 classes, this study's 3, none.
+HEADS = {"1000 classes": 1000, "3 classes": 3, "no head": 0}
+
+
+def parameters(arch: str, classes: int) -> int:
+    """Exact count of a network's parameters, its head for so many classes; 0 leaves the head out.
+
+    The head of VGG-16 is its three fully connected layers, that of the others their one.
+    """
+    with torch.device("meta"):
+        model = networks.build(arch, max(classes, 1))
+    head = model.get_submodule("fc" if arch == "resnet18" else "classifier")
+    left_out = 0 if classes else sum(p.numel() for p in head.parameters())
+    return sum(p.numel() for p in model.parameters()) - left_out
+
+
+def table_path() -> Path:
+    """Where the measured table lies."""
+    return files.results_dir() / "tables" / "c17_networks.csv"
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The measured table; empty if there is none."""
+    return pd.read_csv(path, dtype={"hits": str}) if path.exists() else pd.DataFrame()
+
+
+def train(name: str, seed: int, sets: dict[str, TensorSamples]) -> dict[str, Any]:
+    """Train and test one network; its row."""
+    work = files.data_dir() / "training" / f"c17_{name}-seed{seed}"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = networks.build(NETWORKS[name], 3)
+    options: dict[str, Any] = {"recipe": RECIPE, "num_classes": 3, "seed": seed, "progress": False}
+    options |= {"output": work, "save_minutes": 60.0}
+    history = training.fit(model, sets["train"], sets["val"], **options)
+    shutil.rmtree(work, ignore_errors=True)
+    return _row(name, seed, tested(model, sets["test"]), history)
+
+
+def tested(model: nn.Module, data: TensorSamples) -> str:
+    """Right or wrong for every test image, as a text of ones and zeros."""
+    parts = [hits(networks.predict(model, images), truth) for images, truth in DataLoader(data, 64)]
+    return "".join(parts)
+
+
+def _row(name: str, seed: int, right: str, history: list[dict[str, Any]]) -> dict[str, Any]:
+    best = min(history, key=lambda record: record["val_loss"])
+    return {
+        "network": name,
+        "trained_as": NETWORKS[name],
+        "seed": seed,
+        "train_images": COUNTS["train"],
+        "test_images": len(right),
+        "size": RECIPE.final_size,
+        "epochs": RECIPE.epochs,
+        "batch": RECIPE.batch_size,
+        "lr": RECIPE.cycles[0].lr,
+        "val_accuracy": best["val_accuracy"],
+        "accuracy": right.count("1") / len(right),
+        "seconds": round(sum(record["seconds"] for record in history)),
+        "data": "chest_xray (rendered)",
+        "data_version": chest_xray.VERSION,
+        "torch": torch.__version__,
+        "hits": right,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the rows that are missing, saving after each; returns 0."""
+    parser = argparse.ArgumentParser(prog="python -m xaihelpers.reproduce.compare")
+    parser.add_argument("--seeds", type=int, default=2)
+    seeds = range(parser.parse_args(arguments).seeds)
+    path = table_path()
+    rows = read(path).to_dict("records")
+    done = {(row["network"], row["seed"]) for row in rows}
+    jobs = [(name, seed) for seed in seeds for name in NETWORKS if (name, seed) not in done]
+    if not jobs:
+        return 0
+    sets = {
+        split: datasets.to_tensors(
+            datasets.load("chest_xray", split, size=RECIPE.final_size, limit=count)
+        )
+        for split, count in COUNTS.items()
+    }
+    for name, seed in jobs:
+        rows.append(train(name, seed, sets))
+        save_table(pd.DataFrame(rows).sort_values(["network", "seed"]), path)
+        print(f"{name} seed {seed}: accuracy {rows[-1]['accuracy']:.3f}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
