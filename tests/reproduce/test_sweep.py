@@ -12,7 +12,7 @@ import pytest
 from distributed import LocalCluster
 from nbformat.v4 import new_code_cell, new_notebook
 
-from xaihelpers.reproduce import sweep
+from xaihelpers.reproduce import chapters, sweep
 from xaihelpers.reproduce.chapters import RunnerError
 from xaihelpers.reproduce.cli import main
 
@@ -22,6 +22,7 @@ PARAMETERS = 'PROFILE = "quick"\nSEED = 0\nNETWORK = "vgg19"\nRESULTS = "../resu
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
+    monkeypatch.setattr(chapters, "environment_digest", lambda: "as it is")
     return tmp_path
 
 
