@@ -1,7 +1,11 @@
 """Localisation metrics against figures worked out by hand and against independent libraries."""
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from skimage import measure
+from sklearn.metrics import confusion_matrix
 from torchmetrics.functional.classification import (
     binary_jaccard_index,
     multiclass_jaccard_index,
@@ -156,6 +160,40 @@ def test_an_empty_map_or_an_image_without_true_boxes_is_wrong_at_every_threshold
     assert localization.threshold_curve(heat, truth).accuracy.sum() == 0
 
 
+def test_component_boxes_agree_with_skimage_and_cv2() -> None:
+    torch.manual_seed(4)
+    heat = torch.nn.functional.interpolate(torch.rand(12, 1, 7, 7), (40, 52), mode="bicubic")
+    heat = heat[:, 0].relu()
+    for fraction in (0.3, 0.6, 0.8):
+        ours = localization.box_of_largest_component(heat, fraction)
+        for found, image in zip(ours.tolist(), heat, strict=True):
+            reached = (image >= fraction * image.max()).numpy()
+            regions = measure.regionprops(measure.label(reached, connectivity=2))
+            top, left, bottom, right = max(regions, key=lambda region: region.area).bbox
+            assert found == [left, top, right, bottom]
+            contour = max(regions, key=lambda region: region.area).coords[:, ::-1]
+            x, y, width, height = cv2.boundingRect(contour.astype(np.int32).copy())
+            assert found == [x, y, x + width, y + height]
+
+
+def test_iou_by_threshold_is_the_papers_box_at_each_fraction() -> None:
+    heat = torch.tensor([[[0.1, 0.1, 1.0, 1.0]], [[0.0, 0.0, 0.0, 0.0]]])
+    truth = torch.tensor([[2, 0, 4, 1], [0, 0, 1, 1]])
+    found = localization.iou_by_threshold(heat, truth, [0.0, 0.15])
+    assert found.tolist() == [[0.5, 0.0], [1.0, 0.0]]
+    with pytest.raises(EvaluationError, match="2 maps but true boxes for 1"):
+        localization.iou_by_threshold(heat, truth[:1], [0.15])
+
+
+def test_one_region_makes_both_threshold_curves_agree() -> None:
+    heat = prior_maps.centre_gaussian(3, (24, 24))
+    truth = torch.tensor([[4, 4, 20, 20], [0, 0, 12, 12], [8, 8, 16, 16]])
+    steps = [0.1, 0.5, 0.9]
+    curve = localization.threshold_curve(heat, truth, steps, [0.5])
+    hits = (localization.iou_by_threshold(heat, truth, steps) >= 0.5).float().mean(dim=1)
+    torch.testing.assert_close(curve.accuracy[0], hits)
+
+
 def test_seeds_go_to_the_class_nearest_its_own_maximum() -> None:
     heat = torch.tensor([[[[4.0, 2.0, 0.0, 0.1]], [[0.0, 0.9, 1.0, 0.0]], [[9.0, 9.0, 9.0, 9.0]]]])
     present = torch.tensor([[True, True, False]])
@@ -171,6 +209,21 @@ def test_class_iou_agrees_with_torchmetrics() -> None:
     labels, truth = torch.randint(0, 4, (2, 3, 8, 8))
     expected = multiclass_jaccard_index(labels, truth, num_classes=4, average="none")
     torch.testing.assert_close(segmentation.class_iou(labels, truth, 4).float(), expected)
+
+
+def test_confusion_counts_sum_to_sklearns_over_the_data_set() -> None:
+    labels, truth = torch.randint(0, 4, (2, 3, 8, 8))
+    counts = segmentation.confusion(labels, truth, 4)
+    assert counts.shape == (3, 4, 4)
+    expected = confusion_matrix(truth.flatten(), labels.flatten(), labels=range(4))
+    assert counts.sum(dim=0).tolist() == expected.tolist()
+    one = segmentation.class_iou(labels[:1], truth[:1], 4)
+    torch.testing.assert_close(segmentation.iou_of_confusion(counts[0]), one)
+
+
+def test_labels_and_truth_of_different_shape_are_refused() -> None:
+    with pytest.raises(EvaluationError, match="differ in shape"):
+        segmentation.confusion(torch.zeros(1, 2, 2).long(), torch.zeros(1, 2, 3).long(), 2)
 
 
 def test_class_iou_of_an_absent_class_is_nan_so_that_nanmean_leaves_it_out() -> None:

@@ -206,6 +206,21 @@ def localization_error(
     return errors
 
 
+def iou_by_threshold(heat: Tensor, truth: Tensor, thresholds: Sequence[float]) -> Tensor:
+    """IoU of the largest component's box with the true box at each threshold: -> (T, N).
+
+    The paper's box (`box_of_largest_component`) at other fractions than its 15 %, image by image,
+    so that a threshold can be chosen on some images and judged on others.
+
+    Args:
+        heat: (N, H, W). truth: (N, 4). thresholds: T fractions of the maximum in [0, 1].
+    """
+    if len(truth) != len(heat):
+        raise EvaluationError(f"{len(heat)} maps but true boxes for {len(truth)} images")
+    boxes = [box_of_largest_component(heat, fraction) for fraction in thresholds]
+    return torch.stack([box_iou(found, truth.cpu()) for found in boxes])
+
+
 @dataclass(frozen=True)
 class ThresholdCurve:
     """Box accuracy over thresholds; `max_box_acc` is MaxBoxAccV2 (mean over IoUs of the best)."""

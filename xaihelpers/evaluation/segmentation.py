@@ -35,6 +35,35 @@ def seed_masks(heat: Tensor, present: Tensor, fraction: float = 0.2) -> Tensor:
     return torch.where((strongest >= fraction) & (strongest > 0), winner + 1, 0)
 
 
+def confusion(labels: Tensor, truth: Tensor, num_classes: int) -> Tensor:
+    """Pixels of each true class given each label, image by image: -> (N, C, C) int64.
+
+    Rows are true classes. Sums over images are what `iou_of_confusion` takes, so that one count
+    serves every resample of a bootstrap.
+
+    Args:
+        labels, truth: (N, H, W) int64 in [0, num_classes).
+    """
+    if labels.shape != truth.shape:
+        raise EvaluationError(
+            f"labels {tuple(labels.shape)} and truth {tuple(truth.shape)} differ in shape"
+        )
+    pairs = (truth * num_classes + labels).flatten(1)
+    counts = torch.zeros(len(pairs), num_classes**2, dtype=torch.int64, device=pairs.device)
+    counts.scatter_add_(1, pairs, torch.ones_like(pairs))
+    return counts.reshape(-1, num_classes, num_classes)
+
+
+def iou_of_confusion(counts: Tensor) -> Tensor:
+    """IoU of every class from pixel counts (C, C), rows true: -> (C,) float64.
+
+    NaN for a class that neither owns nor was given a pixel (`nanmean` for the mean IoU).
+    """
+    counts = counts.double()
+    both = counts.diagonal()
+    return both / (counts.sum(dim=0) + counts.sum(dim=1) - both)
+
+
 def class_iou(labels: Tensor, truth: Tensor, num_classes: int) -> Tensor:
     """IoU of every class over all pixels of a data set, as in PASCAL VOC: -> (num_classes,).
 
@@ -44,11 +73,4 @@ def class_iou(labels: Tensor, truth: Tensor, num_classes: int) -> Tensor:
     Returns:
         float64; NaN for a class that neither predicts nor owns a pixel (`nanmean` for the mIoU).
     """
-    if labels.shape != truth.shape:
-        raise EvaluationError(
-            f"labels {tuple(labels.shape)} and truth {tuple(truth.shape)} differ in shape"
-        )
-    pairs = torch.bincount((truth * num_classes + labels).flatten(), minlength=num_classes**2)
-    confusion = pairs.reshape(num_classes, num_classes).double()
-    both = confusion.diagonal()
-    return both / (confusion.sum(dim=0) + confusion.sum(dim=1) - both)
+    return iou_of_confusion(confusion(labels, truth, num_classes).sum(dim=0))
