@@ -62,7 +62,9 @@ def test_every_combination_is_measured_and_the_formula_is_innocent_behind_averag
     setup: causes.Setup, pictures: tuple[Tensor, Tensor]
 ) -> None:
     images, retina = pictures
-    found = causes.outside_by_causes(setup, images, retina, torch.tensor([0, 1, 2]))["last_conv"]
+    both = causes.outside_by_causes(setup, images, retina, torch.tensor([0, 1, 2]))
+    assert set(both) == {("last_conv", "energy"), ("last_conv", "peak")}
+    found = both["last_conv", "energy"]
     assert set(found) == set(factorial.subsets(tuple(causes.FACTORS)))
     assert all(((values >= 0) & (values <= 1)).all() for values in found.values())
     nothing = frozenset[str]()

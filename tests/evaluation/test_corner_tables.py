@@ -42,7 +42,7 @@ def model() -> nn.Module:
 
 def test_the_suspects_of_a_data_set_are_those_of_its_images(model: nn.Module) -> None:
     setup = corner_causes.Setup(model, "relu", ("conv",))
-    found = corner_tables.causes(setup, data(), count=3, batch_size=2)["conv"]
+    found = corner_tables.causes(setup, data(), count=3, batch_size=2)["conv", "energy"]
     assert set(found) == set(factorial.subsets(tuple(corner_causes.FACTORS)))
     assert all(values.shape == (3,) for values in found.values())
     table = corner_tables.explained(found)

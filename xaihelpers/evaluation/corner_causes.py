@@ -1,14 +1,14 @@
 """Why would XGrad-CAM light the corners of a photograph? The suspects, one by one and together.
 
-The outcome is the share of a map's energy that lies outside the retina disc, where there is
-nothing to see. `FACTORS` are what may have gone into a picture whose corners glow. Each can be
-switched on or off, so that every combination can be measured (`outside_by_causes`) and the effect
-divided among them (`factorial.effects`).
+Two outcomes: the share of a map's energy that lies outside the retina disc, where there is nothing
+to see, and whether its peak lies there. `FACTORS` are what may have gone into a picture whose
+corners glow. Each can be switched on or off, so that every combination can be measured
+(`outside_by_causes`) and the effect divided among them (`factorial.effects`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -87,24 +87,33 @@ def noisy_surround(images: Tensor, retina: Tensor, seed: int, deviation: float =
     return torch.where(retina[:, None], images, changed)
 
 
-def outside_share(heat: Tensor, retina: Tensor) -> np.ndarray:
-    """Share of each map's energy outside the retina: (N, H, W) and bool -> (N,); 0 if empty."""
+def _energy(heat: Tensor, retina: Tensor) -> np.ndarray:
     return localization.energy_in_mask(heat, ~retina).double().cpu().numpy()
+
+
+def _peak(heat: Tensor, retina: Tensor) -> np.ndarray:
+    return localization.pointing_hit(heat, ~retina).double().cpu().numpy()
+
+
+#: Outcome -> figure of maps (N, H, W) and retina masks, (N,) in [0, 1]; 0 for an empty map.
+OUTCOMES: dict[str, Callable[[Tensor, Tensor], np.ndarray]] = {"energy": _energy, "peak": _peak}
 
 
 def outside_by_causes(
     setup: Setup, images: Tensor, retina: Tensor, classes: Tensor, seed: int = 0
-) -> Mapping[str, Outcomes]:
-    """Energy outside the retina under every combination of `FACTORS`, one value per image.
+) -> Mapping[tuple[str, str], Outcomes]:
+    """Every outcome under every combination of `FACTORS`, one value per image.
 
     Args:
         images: (N, 3, H, W) uint8. retina: (N, H, W) bool. classes: (N,) the class explained, which
             stays the same whatever is done to the image.
 
     Returns:
-        suspect layer -> combination of factors that are on -> (N,) float64 in [0, 1].
+        (suspect layer, outcome) -> combination of factors that are on -> (N,) in [0, 1].
     """
-    found: dict[str, dict[frozenset[str], np.ndarray]] = {name: {} for name in setup.suspects}
+    found: dict[tuple[str, str], dict[frozenset[str], np.ndarray]] = {
+        key: {} for key in product(setup.suspects, OUTCOMES)
+    }
     for coarse, zeros, noise in product((False, True), repeat=3):
         shown = noisy_surround(images, retina, seed) if noise else images
         shown = resize(shown, [COARSE, COARSE], antialias=True) if coarse else shown
@@ -114,12 +123,14 @@ def outside_by_causes(
         inside = _shrunk(retina, shown.shape[-1] // CANVAS)
         seen = {"coarse grid": coarse, "zero padding": zeros, "noise": noise}
         draw = partial(_drawn, inside=inside, first=setup.first, step=setup.step)
-        for switched, share in draw(tapped[0]):
-            for name in setup.suspects:
-                found[name][_on(seen | switched)] = share
+        for switched, values in draw(tapped[0]):
+            for name, outcome in found:
+                found[name, outcome][_on(seen | switched)] = values[outcome]
         for name, layer in zip(setup.suspects, tapped[1:], strict=True):
-            for switched, share in draw(layer):
-                found[name][_on(seen | switched | {"tensor": True})] = share
+            for switched, values in draw(layer):
+                for outcome in OUTCOMES:
+                    on = _on(seen | switched | {"tensor": True})
+                    found[name, outcome][on] = values[outcome]
     return found
 
 
@@ -130,8 +141,8 @@ def _shrunk(mask: Tensor, side: int) -> Tensor:
 
 def _drawn(
     layer: Tapped, inside: Tensor, first: float, step: float
-) -> Iterator[tuple[dict[str, bool], np.ndarray]]:
-    """The shares of every map that can be drawn from one layer's activations and gradients."""
+) -> Iterator[tuple[dict[str, bool], dict[str, np.ndarray]]]:
+    """The outcomes of every map that can be drawn from one layer's activations and gradients."""
     size = (inside.shape[1], inside.shape[2])
     cells = ((first + 0.5) / CANVAS - 0.5, step / CANVAS)  # in pixels of the canvas
     for formula, small, eps in product((False, True), repeat=3):
@@ -144,8 +155,9 @@ def _drawn(
         for signed, spread in product((False, True), repeat=2):
             heat = raw if signed else rectify(raw)
             grown = upsample(heat, size) if spread else corners.place(heat, size, *cells)
-            share = outside_share(min_max(grown) if signed else grown, inside)
-            yield switched | {"no ReLU": signed, "placement": spread}, share
+            shown = min_max(grown) if signed else grown
+            values = {name: outcome(shown, inside) for name, outcome in OUTCOMES.items()}
+            yield switched | {"no ReLU": signed, "placement": spread}, values
 
 
 def _on(switched: dict[str, bool]) -> frozenset[str]:

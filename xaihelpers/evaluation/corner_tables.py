@@ -24,26 +24,26 @@ NOTHING, EVERYTHING = frozenset[str](), frozenset(FACTORS)
 
 def causes(
     setup: Setup, data: ImageDataset, count: int, seed: int = 0, batch_size: int = 8
-) -> dict[str, Outcomes]:
+) -> dict[tuple[str, str], Outcomes]:
     """`corner_causes.outside_by_causes` of the first `count` images and their predicted classes.
 
     Returns:
-        suspect layer -> combination of factors -> (count,) energy outside the retina.
+        (suspect layer, "energy" or "peak") -> combination of factors -> (count,) in [0, 1].
     """
-    parts: dict[str, list[Outcomes]] = {name: [] for name in setup.suspects}
+    parts: dict[tuple[str, str], list[Outcomes]] = {}
     for images, _, retina in _batches(data, count, batch_size):
         classes = networks.predict(setup.model, images).argmax(dim=1)
         found = corner_causes.outside_by_causes(setup, images, retina, classes, seed)
-        for name, outcomes in found.items():
-            parts[name].append(outcomes)
+        for key, outcomes in found.items():
+            parts.setdefault(key, []).append(outcomes)
     return {
-        name: {chosen: np.concatenate([part[chosen] for part in several]) for chosen in several[0]}
-        for name, several in parts.items()
+        key: {chosen: np.concatenate([part[chosen] for part in several]) for chosen in several[0]}
+        for key, several in parts.items()
     }
 
 
 def whole_effect(outcomes: Outcomes) -> Interval:
-    """Energy outside with every factor on minus with none."""
+    """The outcome with every factor on minus with none."""
     return bootstrap_interval(outcomes[EVERYTHING] - outcomes[NOTHING])
 
 
@@ -60,8 +60,8 @@ def share_of_whole(outcomes: Outcomes, factor: str) -> Interval:
 def explained(outcomes: Outcomes) -> pd.DataFrame:
     """A row per factor: its effect alone, last and as a Shapley share, largest share first.
 
-    Each as `mean [low, high]` of the energy outside the retina; `of the whole` is the share over
-    the whole effect.
+    Each as `mean [low, high]` in the outcome's unit; `of the whole` is the share over the whole
+    effect.
     """
     found = corner_causes.divide(outcomes)
     ordered = sorted(found.items(), key=lambda item: -item[1].share.mean())

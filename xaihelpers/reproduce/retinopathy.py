@@ -1,0 +1,167 @@
+"""The retinopathy study measured on many images: the tables that stand beside chapter 14.
+
+    python -m xaihelpers.reproduce.retinopathy
+
+writes `c2_layers.csv`, `c3_causes.csv`, `c2_repairs.csv` and `c6_eps.csv` to results/tables, from
+more images than the chapter has time for. The same functions make the chapter's own figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+
+from xaihelpers import datasets, files, networks
+from xaihelpers.evaluation import corner_tables, layer_study, steadiness
+from xaihelpers.evaluation.corner_causes import Setup
+from xaihelpers.evaluation.intervals import bootstrap_interval
+from xaihelpers.reproduce.main_job import FINDINGS, METHODS, save_table
+from xaihelpers.reproduce.studies import Study, open_study
+
+#: Network -> role -> layer. Of EfficientNet-B0, only "last" comes from an activation (SiLU) and
+#: feeds the pooling; all others are signed. Of VGG19, only "raw conv" is signed.
+LAYERS: dict[str, dict[str, str]] = {
+    "efficientnet_b0": {
+        "last": "features.8",
+        "batch norm": "features.8.1",
+        "raw conv": "features.8.0",
+        "bottleneck 7": "features.7",
+        "bottleneck 6": "features.6",
+        "stage4": "features.5",
+        "stage3": "features.3",
+    },
+    "vgg19": {
+        "last": "features.36",
+        "stage4": "features.35",
+        "raw conv": "features.34",
+        "stage3": "features.26",
+    },
+}
+SUSPECTS = ("features.8.0", "features.6")  # of EfficientNet-B0, both 7 x 7 and signed
+REPAIRED = ("last", "batch norm", "raw conv", "bottleneck 7", "bottleneck 6")
+SHOWN = ("outside", "peak_outside", "corner", "peak_corner", "energy", "hit", "near")
+ALIKE = ("pearson", "spearman", "ssim", "top_iou")
+SHAPE = ("half", "entropy", "variation")
+
+
+def summary(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Mean with interval of each column per layer and method; "-" where fewer than two are known.
+
+    table: from `layer_study.layer_scores` and its kin. Adds `images`, the number of rows.
+    """
+    rows = []
+    for (layer, method), part in table.groupby(["layer", "method"], sort=False):
+        means = {column: _mean(part[column]) for column in columns}
+        rows.append({"layer": layer, "method": method, "images": len(part)} | means)
+    return pd.DataFrame(rows)
+
+
+def _mean(values: pd.Series) -> str:
+    known = values.dropna().astype(float)
+    return str(bootstrap_interval(known)) if len(known) > 1 else "-"
+
+
+def layers_table(count: dict[str, int]) -> pd.DataFrame:
+    """Every layer, method and figure of both networks; `count` images of the test set each."""
+    tables = []
+    for arch, images in count.items():
+        study = open_study("fundus", arch, limit=images)
+        scores = layer_study.layer_scores(
+            study.model, study.data, LAYERS[arch], METHODS, FINDINGS[study.data.name]
+        )
+        table = summary(scores, (*SHOWN, *ALIKE, *SHAPE))
+        table.insert(0, "network", arch)
+        tables.append(_stamped(table, study))
+    return pd.concat(tables, ignore_index=True)
+
+
+def causes_table(count: dict[str, int]) -> pd.DataFrame:
+    """The suspects of glowing corners at every suspect tensor of EfficientNet-B0."""
+    study = open_study("fundus", "efficientnet_b0", limit=count["efficientnet_b0"])
+    setup = Setup(study.model, LAYERS[study.arch]["last"], SUSPECTS)
+    tables = []
+    found = corner_tables.causes(setup, study.data, len(study.data))
+    for (name, outcome), outcomes in found.items():
+        table = corner_tables.explained(outcomes)
+        table.insert(0, "tensor", name)
+        table.insert(1, "outside", outcome)
+        table["whole effect"] = str(corner_tables.whole_effect(outcomes))
+        table["images"] = len(study.data)
+        tables.append(table)
+    return _stamped(pd.concat(tables, ignore_index=True), study)
+
+
+def repairs_table(count: dict[str, int]) -> pd.DataFrame:
+    """XGrad-CAM as written and repaired at the signed tensors of EfficientNet-B0."""
+    study = open_study("fundus", "efficientnet_b0", limit=count["efficientnet_b0"])
+    chosen = {role: LAYERS[study.arch][role] for role in REPAIRED}
+    scores = corner_tables.repair_scores(study.model, study.data, chosen, len(study.data))
+    columns = ("outside", "peak_outside", "negative", "flipped", "dominance")
+    return _stamped(summary(scores, columns), study)
+
+
+def eps_table(count: dict[str, int]) -> pd.DataFrame:
+    """Roughness and stability of Grad-CAM, and of XGrad-CAM at every eps, by tensor."""
+    study = open_study("fundus", "efficientnet_b0", limit=count["efficientnet_b0"])
+    chosen = {role: LAYERS[study.arch][role] for role in STEADY}
+    scores = steady(study, chosen, len(study.data))
+    names = scores["method"] + scores["eps"].map("{:.0e}".format).radd(" ").where(
+        scores["eps"].notna(), ""
+    )
+    return _stamped(summary(scores.assign(method=names), ("variation", "stability")), study)
+
+
+STEADY = ("last", "raw conv", "bottleneck 6", "stage4")
+
+
+def steady(study: Study, layers: dict[str, str], count: int, seed: int = 0) -> pd.DataFrame:
+    """`steadiness.steadiness` of the first `count` images and their predicted classes."""
+    parts = []
+    for chosen in torch.arange(min(count, len(study.data))).split(8):
+        images, _, _ = datasets.batch(study.data, chosen.tolist())
+        classes = networks.predict(study.model, images).argmax(dim=1)
+        part = steadiness.steadiness(study.model, images, layers, classes, seed=seed)
+        parts.append(part.assign(image=part["image"] + int(chosen[0])))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _stamped(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The table with what it rests on."""
+    rests_on: dict[str, Any] = {
+        "data": f"{study.data.name} ({study.data.origin}), {study.data.split}",
+        "image seed": study.data.seed,
+        "checkpoint": study.card["sha256"][:12],
+        "torch": torch.__version__,
+    }
+    return table.assign(**rests_on)
+
+
+TABLES: dict[str, tuple[Callable[[dict[str, int]], pd.DataFrame], dict[str, int]]] = {
+    "c2_layers": (layers_table, {"efficientnet_b0": 500, "vgg19": 200}),
+    "c3_causes": (causes_table, {"efficientnet_b0": 200}),
+    "c2_repairs": (repairs_table, {"efficientnet_b0": 500}),
+    "c6_eps": (eps_table, {"efficientnet_b0": 200}),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write the tables asked for, all by default; returns 0."""
+    parser = argparse.ArgumentParser(prog="python -m xaihelpers.reproduce.retinopathy")
+    parser.add_argument("names", nargs="*", choices=[*TABLES, []], help="tables; all by default")
+    parser.add_argument("--limit", type=int, help="at most so many images each")
+    chosen = parser.parse_args(arguments)
+    for name in chosen.names or TABLES:
+        make, counts = TABLES[name]
+        limited = {arch: min(n, chosen.limit or n) for arch, n in counts.items()}
+        path = files.results_dir() / "tables" / f"{name}.csv"
+        save_table(make(limited), path)
+        print(f"{path}: {limited}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
