@@ -1,0 +1,186 @@
+"""Measure failures, attacks and the marker experiment over whole test sets, a row per image.
+
+    python -m xaihelpers.reproduce.failures [marker attacks failures]
+
+writes results/tables/c8_marker.csv, c13_attacks.csv and c15_failures.csv; rows that are there are
+not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from xaihelpers import datasets, files, networks
+from xaihelpers.evaluation.attacked import attack_rows, least_likely
+from xaihelpers.evaluation.failures import failure_rows
+from xaihelpers.evaluation.shortcut import SCHEMES, marker_rows
+from xaihelpers.evaluation.study import finding_mask
+from xaihelpers.reproduce.main_job import FINDINGS, save_table
+from xaihelpers.reproduce.studies import Study, open_study
+
+#: Name in the tables -> the study whose network it is; both have one recipe and the same patients.
+MARKER_NETWORKS = {"linked": "chest_marker", "balanced": "chest_xray"}
+#: Attacked networks: how many images, how many steps.
+ATTACKED = {
+    ("scenes", "resnet18"): (60, 20),
+    ("chest_xray", "densenet121"): (30, 20),
+    ("fundus", "efficientnet_b0"): (40, 20),
+}
+#: Networks whose wrong answers are looked at.
+FAILING = (
+    ("chest_xray", "densenet121"),
+    ("fundus", "efficientnet_b0"),
+    ("fundus", "vgg19"),
+)
+CHUNK = 45  # images between two saves
+
+
+def table_path(name: str) -> Path:
+    """Where a measured table lies."""
+    return files.results_dir() / "tables" / f"{name}.csv"
+
+
+def _parts(items: Sequence[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])
+
+
+def _layer(arch: str) -> str:
+    return networks.LAYERS[arch]["last"]
+
+
+def _grow(name: str, rows: pd.DataFrame) -> None:
+    """Append rows to a table, rounded so that it stays small."""
+    path = table_path(name)
+    before = [pd.read_csv(path)] if path.exists() else []
+    numbers = rows.select_dtypes("float").columns.difference(["p_before", "p_after"])
+    rows = rows.assign(**{column: rows[column].round(5) for column in numbers})
+    save_table(pd.concat([*before, rows], ignore_index=True), path)
+
+
+def _done(name: str, **keys: str) -> set[int]:
+    """The image numbers that a table holds for these keys."""
+    path = table_path(name)
+    if not path.exists():
+        return set()
+    table = pd.read_csv(path)
+    for column, value in keys.items():
+        table = table[table[column] == value]
+    return set(table["index"])
+
+
+def marker(limit: int | None = None) -> None:
+    """Every test patient under every scheme, asked of both networks."""
+    for network, name in MARKER_NETWORKS.items():
+        study = open_study(name, "densenet121", limit=1)
+        for scheme in SCHEMES:
+            done = _done("c8_marker", network=network, scheme=scheme)
+            left = [i for i in range(limit or 900) if i not in done]
+            for part in _parts(left, CHUNK):
+                rows = marker_rows(study.model, _layer("densenet121"), scheme, part)
+                _grow("c8_marker", rows.assign(network=network, scheme=scheme))
+
+
+def attacks(limit: int | None = None) -> None:
+    """Attack the first images that are answered rightly and show their finding or object."""
+    for (name, arch), (count, steps) in ATTACKED.items():
+        done = _done("c13_attacks", study=name)
+        if not files.checkpoints_dir().joinpath(f"{name}_{arch}.safetensors").exists():
+            print(f"{name}_{arch} does not exist; left out", flush=True)
+            continue
+        study = open_study(name, arch)
+        for part in _parts(_right_and_visible(study, limit or count), 10):
+            left = [i for i in part if i not in done]
+            if left:
+                _grow("c13_attacks", attack_study(study, left, steps).assign(study=name))
+
+
+def attack_study(study: Study, indices: Sequence[int], steps: int) -> pd.DataFrame:
+    """`attack_rows` of a study's images, towards the least likely class that is not in them."""
+    images, labels, masks = datasets.batch(study.data, indices)
+    logits = networks.predict(study.model, images)
+    present = objects_of(study, masks).flatten(2).any(dim=2) if study.name == "scenes" else None
+    rows = attack_rows(
+        study.model,
+        _layer(study.arch),
+        images,
+        labels,
+        least_likely(logits, present),
+        truth_mask(study, labels, masks),
+        steps=steps,
+    )
+    return rows.assign(index=list(indices))
+
+
+def objects_of(study: Study, masks: dict[str, Tensor]) -> Tensor:
+    """Masks of the classes' objects in a scene, (N, C, H, W) bool."""
+    return torch.stack([masks[name] for name in study.data.classes], dim=1)
+
+
+def truth_mask(study: Study, labels: Tensor, masks: dict[str, Tensor]) -> Tensor:
+    """What the true class is about: its object in a scene, else the findings; (N, H, W) bool."""
+    if study.name == "scenes":
+        return objects_of(study, masks)[torch.arange(len(labels)), labels]
+    return finding_mask(masks, FINDINGS[study.data.name])
+
+
+def _right_and_visible(study: Study, count: int) -> list[int]:
+    found: list[int] = []
+    for part in _parts(range(len(study.data)), 15):
+        images, labels, masks = datasets.batch(study.data, part)
+        right = networks.predict(study.model, images).argmax(dim=1) == labels
+        visible = truth_mask(study, labels, masks).flatten(1).any(dim=1)
+        found += [i for i, good in zip(part, (right & visible).tolist(), strict=True) if good]
+        if len(found) >= count:
+            break
+    return found[:count]
+
+
+def failures(limit: int | None = None) -> None:
+    """Every wrong answer of the shipped networks; a set is searched once."""
+    for name, arch in FAILING:
+        if _done("c15_failures", study=name, network=arch):
+            continue
+        study = open_study(name, arch, limit=limit)
+        wrong = list(_wrong(study))
+        images, labels, _ = datasets.batch(study.data, wrong)
+        rows = failure_rows(study.model, _layer(arch), images, labels)
+        rows = rows.assign(index=wrong, study=name, network=arch, searched=len(study.data))
+        _grow("c15_failures", rows)
+
+
+def _wrong(study: Study) -> Iterator[int]:
+    for part in _parts(range(len(study.data)), 30):
+        images, labels, _ = datasets.batch(study.data, part)
+        answers = networks.predict(study.model, images).argmax(dim=1)
+        yield from np.asarray(part)[(answers != labels).numpy()].tolist()
+
+
+PARTS: dict[str, Callable[[int | None], None]] = {
+    "failures": failures,
+    "attacks": attacks,
+    "marker": marker,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the rows that are missing, saving as it goes; returns 0."""
+    parser = argparse.ArgumentParser(prog="python -m xaihelpers.reproduce.failures")
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--limit", type=int, help="so many images only")
+    chosen = parser.parse_args(arguments)
+    for part in chosen.parts or PARTS:
+        PARTS[part](chosen.limit)
+        print(f"{part}: done", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
