@@ -173,6 +173,7 @@ def build_parser() -> argparse.ArgumentParser:
     stored = commands.add_parser("notebooks", help="execute the chapters and store them in place")
     stored.add_argument("names", nargs="*", help="numbers or names (default: all)")
     stored.set_defaults(command=notebooks)
+    _add_claims(commands)
     _add_sweep(commands)
     places = commands.add_parser("badges", help="write the repository's address into the chapters")
     places.set_defaults(command=badges)
