@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -51,18 +52,33 @@ def code() -> dict[str, str]:
 def module(name: str) -> str:
     """Digest of a module such as "cams.maps"; "" if there is none."""
     path = chapters.PACKAGE / (name.replace(".", "/") + ".py")
-    return _short(statements(path.read_text(encoding="utf-8"))) if path.exists() else ""
+    return _module(path, _stamp(path)) if path.exists() else ""
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes whenever a file does; what is read once need not be read again."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+@cache
+def _module(path: Path, stamp: tuple[int, int]) -> str:
+    return _short(statements(path.read_text(encoding="utf-8")))
 
 
 def rule(claim: Claim) -> str:
     """Digest of a claim's rule: its function, what that refers to, and how rules are applied."""
-    parts = [*_referred(claim.rule, {}).values(), inspect.getsource(Claim.judge)]
-    return _short("\n".join(statements(dedent(part)) for part in parts))
+    return _short("\n".join([*_referred(claim.rule, {}).values(), _source(Claim.judge)]))
+
+
+@cache
+def _source(function: Callable[..., Any]) -> str:
+    return statements(dedent(inspect.getsource(function)))
 
 
 def _referred(function: Callable[..., Any], found: dict[str, str]) -> dict[str, str]:
     """Sources by name: the function, the functions and constants of its module that it uses."""
-    found[function.__qualname__] = inspect.getsource(function)
+    found[function.__qualname__] = _source(function)
     names: list[str] = []
     pending = [function.__code__]
     while pending:
@@ -79,17 +95,22 @@ def _referred(function: Callable[..., Any], found: dict[str, str]) -> dict[str, 
 
 
 def chapter(name: str) -> str:
-    """Digest of a chapter's code cells, exercises left out; "" where there are no chapters."""
+    """Digest of a chapter's code cells, exercises left out; "" where there is no such chapter."""
     try:
-        notebook = chapters.read(chapters.notebooks_dir() / f"{name}.ipynb")
+        path = chapters.notebooks_dir() / f"{name}.ipynb"
+        return _chapter(path, _stamp(path))
     except (chapters.RunnerError, OSError):
         return ""
+
+
+@cache
+def _chapter(path: Path, stamp: tuple[int, int]) -> str:
     counted = [
         cell.source
-        for cell in notebook.cells
+        for cell in chapters.read(path).cells
         if cell.cell_type == "code" and not UNCOUNTED & set(cell.metadata.get("tags", []))
     ]
-    return _short("\n\n".join(line.rstrip() for line in counted))
+    return _short("\n\n".join(source.rstrip() for source in counted))
 
 
 def data_version(name: str) -> str:
