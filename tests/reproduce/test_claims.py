@@ -121,17 +121,22 @@ def test_every_rule_gives_a_verdict_for_any_figures(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "value", "high", "verdict"),
+    ("accuracy", "real", "by_source", "verdict"),
     [
-        (94.0, 95.0, 96.0, "confirmed"),
-        (97.0, 98.0, 99.0, "confirmed"),
-        (90.0, 92.0, 94.0, "refuted"),
+        (99.0, 0, None, "not testable here"),
+        (99.0, 1, None, "confirmed"),
+        (95.0, 1, 60.0, "confirmed"),  # the interval holds 95.83
+        (99.0, 1, 99.5, "depends"),
+        (93.0, 1, 99.5, "refuted"),
     ],
 )
-def test_c7_is_judged_by_where_the_published_figure_lies(
-    low: float, value: float, high: float, verdict: str
+def test_c7_needs_real_images_and_more_than_their_source(
+    accuracy: float, real: int, by_source: float | None, verdict: str
 ) -> None:
-    measures = {"accuracy": Measure(value, low, high, n=900, unit="%")}
+    measures = {"accuracy": Measure(accuracy, accuracy - 1, accuracy + 1, n=900, unit="%")}
+    measures["real_images"] = Measure(real)
+    if by_source is not None:
+        measures["accuracy_by_source_alone"] = Measure(by_source)
     assert claims.CLAIMS["C7"].judge(measures) == verdict
 
 

@@ -1,10 +1,10 @@
 """Is DenseNet-121 better than VGG-16 and ResNet-18? The same images, recipe and steps for all.
 
-    python -m xaihelpers.reproduce.compare [--seeds 2]
+    python -m xaihelpers.reproduce.compare [--seeds 2] [--data-root FOLDER]
 
-writes results/tables/c17_networks.csv, one row per network and seed; a row that is there is not
-made again, and a training that was stopped goes on from its last epoch. VGG-16 is trained with
-batch norm, as plain VGGs do not start from random weights.
+writes results/tables/c17_networks.csv (real data: results/real/tables/), one row per network and
+seed; a row that is there is not made again, and a training that was stopped goes on from its last
+epoch. VGG-16 is trained with batch norm, as plain VGGs do not start from random weights.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from xaihelpers import datasets, files, networks
-from xaihelpers.datasets import chest_xray
 from xaihelpers.datasets.tensors import TensorSamples
 from xaihelpers.networks import recipes, training
 from xaihelpers.reproduce.heads import hits
 from xaihelpers.reproduce.main_job import save_table
+from xaihelpers.reproduce.studies import data_version, load_data
 
 #: Name in the claim -> what is trained.
 NETWORKS = {"densenet121": "densenet121", "resnet18": "resnet18", "vgg16": "vgg16_bn"}
@@ -53,9 +53,9 @@ def parameters(arch: str, classes: int) -> int:
     return sum(p.numel() for p in model.parameters()) - left_out
 
 
-def table_path() -> Path:
-    """Where the measured table lies."""
-    return files.results_dir() / "tables" / "c17_networks.csv"
+def table_path(results: Path | str | None = None) -> Path:
+    """Where the measured table lies, below `files.results_dir()` by default."""
+    return Path(results or files.results_dir()) / "tables" / "c17_networks.csv"
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -64,8 +64,9 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def train(name: str, seed: int, sets: dict[str, TensorSamples]) -> dict[str, Any]:
-    """Train and test one network; its row."""
-    work = files.data_dir() / "training" / f"c17_{name}-seed{seed}"
+    """Train and test one network; its row, without what it says of the data."""
+    origin = sets["train"].records.origin
+    work = files.data_dir() / "training" / f"c17_{name}-{origin}-seed{seed}"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = networks.build(NETWORKS[name], 3)
@@ -88,7 +89,6 @@ def _row(name: str, seed: int, right: str, history: list[dict[str, Any]]) -> dic
         "network": name,
         "trained_as": NETWORKS[name],
         "seed": seed,
-        "train_images": COUNTS["train"],
         "test_images": len(right),
         "size": RECIPE.final_size,
         "epochs": RECIPE.epochs,
@@ -97,8 +97,6 @@ def _row(name: str, seed: int, right: str, history: list[dict[str, Any]]) -> dic
         "val_accuracy": best["val_accuracy"],
         "accuracy": right.count("1") / len(right),
         "seconds": round(sum(record["seconds"] for record in history)),
-        "data": "chest_xray (rendered)",
-        "data_version": chest_xray.VERSION,
         "torch": torch.__version__,
         "hits": right,
     }
@@ -108,21 +106,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Make the rows that are missing, saving after each; returns 0."""
     parser = argparse.ArgumentParser(prog="python -m xaihelpers.reproduce.compare")
     parser.add_argument("--seeds", type=int, default=2)
-    seeds = range(parser.parse_args(arguments).seeds)
-    path = table_path()
+    parser.add_argument("--data-root", default="")
+    chosen = parser.parse_args(arguments)
+    path = table_path(files.results_dir() / "real" if chosen.data_root else None)
     rows = read(path).to_dict("records")
     done = {(row["network"], row["seed"]) for row in rows}
+    seeds = range(chosen.seeds)
     jobs = [(name, seed) for seed in seeds for name in NETWORKS if (name, seed) not in done]
     if not jobs:
         return 0
     sets = {
         split: datasets.to_tensors(
-            datasets.load("chest_xray", split, size=RECIPE.final_size, limit=count)
+            load_data("chest_xray", split, chosen.data_root, size=RECIPE.final_size, limit=count)
         )
         for split, count in COUNTS.items()
     }
+    data = sets["train"].records
+    about = {
+        "data": f"{data.name} ({data.origin})",
+        "data_version": data_version("chest_xray", chosen.data_root),
+        "train_images": len(data),
+    }
     for name, seed in jobs:
-        rows.append(train(name, seed, sets))
+        rows.append(train(name, seed, sets) | about)
         save_table(pd.DataFrame(rows).sort_values(["network", "seed"]), path)
         print(f"{name} seed {seed}: accuracy {rows[-1]['accuracy']:.3f}", flush=True)
     return 0
