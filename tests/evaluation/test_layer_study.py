@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from xaihelpers import cams, datasets, networks
 from xaihelpers.datasets.records import Record, Source
 from xaihelpers.evaluation import agreement, layer_study
 from xaihelpers.evaluation.errors import EvaluationError
@@ -38,7 +39,8 @@ def model() -> nn.Module:
 
 def test_every_image_layer_and_method_has_one_row(model: nn.Module, data: Source) -> None:
     layers = {"last": "1", "raw": "0"}
-    table = layer_study.layer_scores(model, data, layers, ("grad_cam", "xgrad_cam"), ("spot",), 2)
+    seen = layer_study.look(model, data, layers, ("grad_cam", "xgrad_cam"), batch_size=2)
+    table = layer_study.layer_scores(seen, data, ("spot",), batch_size=2)
     rows = table.groupby(["layer", "method"]).size()
     assert rows.to_dict() == {
         (layer, method): 5
@@ -54,6 +56,26 @@ def test_every_image_layer_and_method_has_one_row(model: nn.Module, data: Source
     assert uniform.loc[uniform["label"] == 0, "energy"].isna().all()
     same = table[(table["layer"] == "last") & (table["method"] == "xgrad_cam")]
     assert same["pearson"].dropna().tolist() == pytest.approx([1] * len(same["pearson"].dropna()))
+
+
+def test_the_maps_kept_are_those_of_explain(model: nn.Module, data: Source) -> None:
+    seen = layer_study.look(model, data, {"last": "1"}, ("grad_cam",), count=3)
+    images = networks.normalize(datasets.batch(data, [0, 1, 2])[0])
+    found = cams.explain(model, images, "1")
+    torch.testing.assert_close(seen.heat("last", "grad_cam", [1, 2]), found.maps["grad_cam"][1:])
+    assert seen.labels.tolist() == [0, 1, 2]
+
+
+def test_a_flat_map_gives_every_kind_its_share(data: Source) -> None:
+    flat = {("last", "grad_cam"): torch.ones(5, 4, 4)}
+    seen = layer_study.Seen(flat, torch.zeros(5, dtype=torch.int64), torch.zeros(5), (SIDE, SIDE))
+    assert layer_study.lift_by_kind(seen, data, "last", "grad_cam", ("retina",)) == {
+        "retina": pytest.approx(np.zeros(5))  # min-max makes a flat map zero
+    }
+    flat["last", "grad_cam"][:, :, :3] += 1.0
+    lift = layer_study.lift_by_kind(seen, data, "last", "grad_cam", ("spot", "retina"))
+    assert len(lift["spot"]) == 3  # class 0 shows none
+    assert (lift["retina"] > 1).all()
 
 
 def test_without_findings_and_retina_those_columns_are_unknown() -> None:

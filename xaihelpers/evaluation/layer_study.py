@@ -6,14 +6,16 @@ One row per image, layer and method; `paired` and `mean_of` turn rows into figur
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xaihelpers import cams, datasets, networks
-from xaihelpers.cams.maps import min_max
+from xaihelpers.cams.maps import min_max, rectify, upsample
 from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.evaluation import agreement, corners, localization, map_shape, prior_maps
 from xaihelpers.evaluation.errors import EvaluationError
@@ -24,20 +26,63 @@ TOLERANCE = 15  # px around a finding that count as a hit, as in the published p
 REDUCED = 4  # maps are compared with each other at this fraction of their size
 
 
-def layer_scores(
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a network answered and what its maps are, for the first N images of a data set.
+
+    Attributes:
+        raw: (what the layer is called, method) -> signed maps (N, h, w) of the predicted class.
+        predicted, labels: (N,) int64. size: height and width of the images.
+    """
+
+    raw: dict[tuple[str, str], Tensor]
+    predicted: Tensor
+    labels: Tensor
+    size: tuple[int, int]
+
+    def heat(self, layer: str, method: str, images: Sequence[int] | slice) -> Tensor:
+        """ReLU, upsampling, min-max of the chosen images' maps: (n, H, W) in [0, 1]."""
+        return min_max(upsample(rectify(self.raw[layer, method][images]), self.size))
+
+
+def look(
     model: nn.Module,
     data: ImageDataset,
     layers: Mapping[str, str],
     methods: Sequence[str],
-    findings: Sequence[str] = (),
+    count: int | None = None,
     batch_size: int = 8,
-) -> pd.DataFrame:
-    """Score the maps of the predicted class at several layers.
+) -> Seen:
+    """Run the network over the first `count` images (None: all), keep its raw maps.
 
     Args:
-        layers: what a layer is called in the table -> dotted name. findings: masks whose union is
-            the thing to be found; without them `energy`, `hit` and `near` are NaN. Where the data
-            have no mask "retina", `outside` and `peak_outside` are NaN.
+        layers: what a layer is called -> dotted name.
+    """
+    parts: list[dict[str, cams.Explanation]] = []
+    end = min(count or len(data), len(data))
+    for indices in torch.arange(end).split(batch_size):
+        images, _, _ = datasets.batch(data, indices.tolist())
+        shown = networks.normalize(images)
+        parts.append(cams.explain_layers(model, shown, list(layers.values()), methods=methods))
+    raw = {
+        (role, method): torch.cat([part[name].raw[method] for part in parts])
+        for role, name in layers.items()
+        for method in methods
+    }
+    first = next(iter(layers.values()))
+    predicted = torch.cat([part[first].logits.argmax(dim=1) for part in parts])
+    height, width = parts[0][first].size
+    return Seen(raw, predicted, torch.from_numpy(data.labels[:end]), (height, width))
+
+
+def layer_scores(
+    seen: Seen, data: ImageDataset, findings: Sequence[str] = (), batch_size: int = 16
+) -> pd.DataFrame:
+    """Score every map of `seen` against the masks of its image.
+
+    Args:
+        findings: masks whose union is the thing to be found; without them `energy`, `hit` and
+            `near` are NaN. Without a mask "retina", `outside` and `peak_outside` are.
 
     Returns:
         Columns: image (index), label, predicted, layer, method, and per map:
@@ -48,24 +93,41 @@ def layer_scores(
         The maps that never look (`study.BASELINES`) stand under the layer "-".
     """
     rows = []
-    for start in range(0, len(data), batch_size):
-        indices = range(start, min(start + batch_size, len(data)))
-        images, labels, masks = datasets.batch(data, indices)
-        size = (images.shape[-2], images.shape[-1])
-        found = cams.explain_layers(
-            model, networks.normalize(images), list(layers.values()), methods=methods
-        )
-        logits = next(iter(found.values())).logits
-        about = {"image": list(indices), "label": labels, "predicted": logits.argmax(dim=1)}
+    reference = next(iter(seen.raw))[1]
+    for part in torch.arange(len(seen.predicted)).split(batch_size):
+        indices = part.tolist()
+        _, labels, masks = datasets.batch(data, indices)
         finding = finding_mask(masks, findings) if findings else None
-        drawn = {(role, m): found[name].maps[m] for role, name in layers.items() for m in methods}
-        drawn |= {("-", b): getattr(prior_maps, b)(len(images), size) for b in BASELINES}
-        for (role, method), heat in drawn.items():
+        heats = {key: seen.heat(*key, indices) for key in seen.raw}
+        heats |= {("-", b): getattr(prior_maps, b)(len(indices), seen.size) for b in BASELINES}
+        about = {"image": indices, "label": labels, "predicted": seen.predicted[part]}
+        for (layer, method), heat in heats.items():
             scores = map_scores(heat, finding, masks.get("retina"))
-            first = drawn.get((role, methods[0]), heat)
-            scores |= {} if first is heat else likeness(heat, first)
-            rows.append(pd.DataFrame({**about, "layer": role, "method": method, **scores}))
+            if layer != "-" and method != reference:
+                scores |= likeness(heat, heats[layer, reference])
+            rows.append(pd.DataFrame({**about, "layer": layer, "method": method, **scores}))
     return pd.concat(rows, ignore_index=True)
+
+
+def lift_by_kind(
+    seen: Seen, data: ImageDataset, layer: str, method: str, kinds: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Energy in each kind of mask over the mask's share of the image; 1 is chance.
+
+    Returns:
+        kind -> one value per image that shows it; kinds shown by no image are left out.
+    """
+    found: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
+    for part in torch.arange(len(seen.predicted)).split(16):
+        _, _, masks = datasets.batch(data, part.tolist())
+        heat = seen.heat(layer, method, part.tolist())
+        for kind in kinds:
+            mask = masks[kind]
+            shown = mask.flatten(1).any(dim=1)
+            energy = localization.energy_in_mask(heat[shown], mask[shown]) if shown.any() else None
+            if energy is not None:
+                found[kind].append((energy / mask[shown].float().mean(dim=(1, 2))).numpy())
+    return {kind: np.concatenate(values) for kind, values in found.items() if values}
 
 
 def map_scores(

@@ -70,9 +70,8 @@ def layers_table(count: dict[str, int]) -> pd.DataFrame:
     tables = []
     for arch, images in count.items():
         study = open_study("fundus", arch, limit=images)
-        scores = layer_study.layer_scores(
-            study.model, study.data, LAYERS[arch], METHODS, FINDINGS[study.data.name]
-        )
+        seen = layer_study.look(study.model, study.data, LAYERS[arch], METHODS)
+        scores = layer_study.layer_scores(seen, study.data, FINDINGS[study.data.name])
         table = summary(scores, (*SHOWN, *ALIKE, *SHAPE))
         table.insert(0, "network", arch)
         tables.append(_stamped(table, study))
