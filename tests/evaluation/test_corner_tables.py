@@ -73,6 +73,12 @@ def test_repairs_stand_beside_what_they_repair(model: nn.Module) -> None:
     )
 
 
+def test_smaller_images_give_coarser_grids(model: nn.Module) -> None:
+    table = corner_tables.grid_scores(model, data(), "relu", (224, 96), count=2)
+    assert table.groupby("layer").size().to_dict() == {"224 px, 7 x 7": 2, "96 px, 3 x 3": 2}
+    assert table["outside"].between(0, 1).all()
+
+
 def test_images_without_a_retina_are_refused(model: nn.Module) -> None:
     bare = data(lambda index: record(index, masks=False))
     with pytest.raises(EvaluationError, match="retina"):

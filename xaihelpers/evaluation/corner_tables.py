@@ -79,6 +79,34 @@ def explained(outcomes: Outcomes) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def grid_scores(
+    model: nn.Module,
+    data: ImageDataset,
+    layer: str,
+    sides: Sequence[int],
+    count: int,
+    batch_size: int = 8,
+) -> pd.DataFrame:
+    """Ordinary Grad-CAM of the same images shown at several sizes, so on grids of several sizes.
+
+    Args:
+        sides: of the images in pixels; maps are drawn at the data set's own size.
+
+    Returns:
+        Columns: image, layer (such as "96 px, 3 x 3"), method, outside, peak_outside.
+    """
+    rows = []
+    for images, indices, retina in _batches(data, count, batch_size):
+        for side in sides:
+            shown = networks.normalize(networks.metrics.shrink(images, side))
+            raw = cams.explain(model, shown, layer).raw["grad_cam"]
+            heat = upsample(rectify(raw), retina.shape[1:])
+            name = f"{side} px, {raw.shape[1]} x {raw.shape[2]}"
+            about = {"image": indices, "layer": name, "method": "grad_cam"}
+            rows.append(pd.DataFrame(about | _places(heat, retina)))
+    return pd.concat(rows, ignore_index=True)
+
+
 def repair_scores(
     model: nn.Module,
     data: ImageDataset,
