@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from xaihelpers import datasets, files, networks
+from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.evaluation import corner_tables, layer_study, steadiness
+from xaihelpers.evaluation.baselines import BaselineResult
 from xaihelpers.evaluation.corner_causes import Setup
 from xaihelpers.evaluation.intervals import bootstrap_interval
 from xaihelpers.reproduce.main_job import FINDINGS, METHODS, save_table
@@ -42,10 +46,38 @@ LAYERS: dict[str, dict[str, str]] = {
     },
 }
 SUSPECTS = ("features.8.0", "features.6")  # of EfficientNet-B0, both 7 x 7 and signed
+STEADY = ("last", "raw conv", "bottleneck 6", "stage4")  # layers whose stability is measured
 REPAIRED = ("last", "batch norm", "raw conv", "bottleneck 7", "bottleneck 6")
 SHOWN = ("outside", "peak_outside", "corner", "peak_corner", "energy", "hit", "near")
 ALIKE = ("pearson", "spearman", "ssim", "top_iou")
 SHAPE = ("half", "entropy", "variation")
+
+
+def size_only(train: ImageDataset, test: ImageDataset) -> BaselineResult | None:
+    """What the photographs' original size alone tells: each size answers with its commonest grade.
+
+    Fitted on `train`, scored on `test`. None where the records hold no original size, as rendered
+    ones do, which all come at one size.
+    """
+    tables = []
+    for data in (train, test):
+        metas = [data[i].meta for i in range(len(data))]
+        if not metas or "width" not in metas[0]:
+            return None
+        sizes = [f"{meta['width']} x {meta['height']}" for meta in metas]
+        tables.append(pd.DataFrame({"size": sizes, "grade": data.labels}))
+    known, asked = tables
+    usual = known["grade"].mode()[0]
+    answers = known.groupby("size")["grade"].agg(lambda grades: grades.mode()[0])
+    said = asked["size"].map(answers).fillna(usual).astype(int)
+    right = [said[asked["grade"] == grade].eq(grade).mean() for grade in set(asked["grade"])]
+    return BaselineResult(float(np.mean(right)), 1 / len(right))
+
+
+def stored(results: str | Path, name: str) -> pd.DataFrame:
+    """A table of `TABLES` (or `c18_heads`) below a results folder; empty where there is none."""
+    path = Path(results) / "tables" / f"{name}.csv"
+    return pd.read_csv(path, dtype={"hits": str}) if path.exists() else pd.DataFrame()
 
 
 def summary(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -112,9 +144,6 @@ def eps_table(count: dict[str, int]) -> pd.DataFrame:
         scores["eps"].notna(), ""
     )
     return _stamped(summary(scores.assign(method=names), ("variation", "stability")), study)
-
-
-STEADY = ("last", "raw conv", "bottleneck 6", "stage4")
 
 
 def steady(study: Study, layers: dict[str, str], count: int, seed: int = 0) -> pd.DataFrame:
