@@ -1,0 +1,127 @@
+"""From the tables of `reproduce.failures` to the measures that the rules C8 and C13 to C15 read."""
+
+from __future__ import annotations
+
+from math import nan
+
+import numpy as np
+import pandas as pd
+
+from xaihelpers.datasets import chest_xray
+from xaihelpers.evaluation.attacked import energy_kept
+from xaihelpers.evaluation.intervals import Interval, bootstrap_interval, paired_difference
+from xaihelpers.reproduce.claim_types import Measure
+
+COVID = chest_xray.CLASSES.index("COVID")
+
+
+def _measure(found: Interval) -> Measure:
+    low, high = min(found.low, found.estimate), max(found.high, found.estimate)
+    return Measure(found.estimate, low, high, found.count)
+
+
+def _ratio(energy: np.ndarray, area: np.ndarray) -> float:
+    return float(energy.mean() / area.mean())
+
+
+def _ratio_difference(energy: np.ndarray, other: np.ndarray, area: np.ndarray) -> float:
+    return float((energy.mean() - other.mean()) / area.mean())
+
+
+def cases(table: pd.DataFrame, network: str, scheme: str) -> pd.DataFrame:
+    """One network's rows under one scheme, ordered by patient, with a column `right`."""
+    rows = table[(table["network"] == network) & (table["scheme"] == scheme)]
+    return rows.sort_values("index", ignore_index=True).assign(
+        right=lambda rows: (rows["predicted"] == rows["label"]).astype(float)
+    )
+
+
+def accuracy(table: pd.DataFrame, network: str, scheme: str) -> Measure:
+    """Accuracy of a network under a scheme."""
+    return _measure(bootstrap_interval(cases(table, network, scheme)["right"]))
+
+
+def _lost(table: pd.DataFrame, network: str) -> np.ndarray:
+    """What swapping the text costs: 1, 0 or -1 for every patient."""
+    trained, swapped = (cases(table, network, s)["right"] for s in ("as trained", "swapped"))
+    return (trained - swapped).to_numpy()
+
+
+def _covid(table: pd.DataFrame, network: str) -> pd.DataFrame:
+    rows = cases(table, network, "as trained")
+    return rows[rows["label"] == COVID]
+
+
+def c8(marker: pd.DataFrame) -> dict[str, Measure]:
+    """Heat on the text and its use, for both networks."""
+    measures: dict[str, Measure] = {}
+    for network in ("linked", "balanced"):
+        rows = _covid(marker, network)
+        ratio = bootstrap_interval(rows["marker_covid"], rows["marker_area"], statistic=_ratio)
+        measures[f"{network} marker ratio"] = _measure(ratio)
+        lost = bootstrap_interval(_lost(marker, network))
+        measures[f"{network} accuracy lost when swapped"] = _measure(lost)
+    return measures
+
+
+def c14(marker: pd.DataFrame) -> dict[str, Measure]:
+    """How the two networks differ, patient by patient."""
+    linked, balanced = (_covid(marker, network) for network in ("linked", "balanced"))
+    heat = [rows["marker_covid"].to_numpy() for rows in (linked, balanced)]
+    area = linked["marker_area"].to_numpy()
+    found = {
+        "accuracy lost, linked less balanced": paired_difference(
+            _lost(marker, "linked"), _lost(marker, "balanced")
+        ),
+        "marker ratio, linked less balanced": bootstrap_interval(
+            *heat, area, statistic=_ratio_difference
+        ),
+        "images that tell": bootstrap_interval((heat[0] > heat[1]).astype(float)),
+        "finding energy, balanced less linked": paired_difference(
+            balanced["finding_label"], linked["finding_label"]
+        ),
+    }
+    return {name: _measure(interval) for name, interval in found.items()}
+
+
+def c13(attacks: pd.DataFrame) -> dict[str, Measure]:
+    """What an attack leaves of the true class's map, for every attacked network."""
+    measures: dict[str, Measure] = {}
+    for study, rows in attacks.groupby("study", sort=False):
+        area, before, after, answer = (
+            rows[column].to_numpy()
+            for column in ("area", "energy_before", "energy_after", "energy_target")
+        )
+        found = {
+            "energy kept": bootstrap_interval(area, before, after, statistic=energy_kept),
+            "over the answer": paired_difference(after, answer),
+            "energy before": bootstrap_interval(before),
+            "energy after": bootstrap_interval(after),
+            "correlation": bootstrap_interval(rows["correlation"].dropna()),
+        }
+        measures |= {f"{study} {name}": _measure(interval) for name, interval in found.items()}
+        measures[f"{study} probability"] = Measure(rows["p_after"].median(), n=len(rows))
+        measures[f"{study} area"] = Measure(area.mean(), n=len(rows))
+    return measures
+
+
+def planted(marker: pd.DataFrame) -> pd.DataFrame:
+    """Failures with a known cause: a text made the linked network say COVID."""
+    rows = cases(marker, "linked", "swapped")
+    return rows[(rows["label"] != COVID) & (rows["predicted"] == COVID)]
+
+
+def c15(failures: pd.DataFrame, marker: pd.DataFrame) -> dict[str, Measure]:
+    """Whether maps point to what made the networks fail."""
+    own, other = (failures[f"turned_{name}"].astype(float) for name in ("own", "other"))
+    caused = planted(marker)
+    points = (caused["marker_answer"] > caused["marker_label"]).astype(float)
+    enough = len(points) > 1
+    return {
+        "natural: turned, own less other map": _measure(paired_difference(own, other)),
+        "natural: turned by the own map": _measure(bootstrap_interval(own)),
+        "natural: turned by the other map": _measure(bootstrap_interval(other)),
+        "planted: points to the text": _measure(bootstrap_interval(points))
+        if enough
+        else Measure(nan),
+    }
