@@ -117,8 +117,8 @@ def top_cells(maps: Tensor, share: float) -> Tensor:
 def top_iou(first: Tensor, second: Tensor, share: float = 0.2) -> Tensor:
     """Overlap of the highest pixels of two maps: (N, H, W) twice -> (N,) in [0, 1].
 
-    Intersection over union of the top `share`; NaN if a map is constant. Two unrelated maps reach share / (2 - share) on
-    average, 0.11 for a fifth: that is the figure to beat, not 0.
+    Intersection over union of the top `share`; NaN if a map is constant. Two unrelated maps
+    reach share / (2 - share) on average, 0.11 for a fifth: that is the figure to beat, not 0.
     """
     check_pair(first, second)
     a, b = top_cells(first, share).flatten(1), top_cells(second, share).flatten(1)

@@ -85,3 +85,51 @@ def paired_difference(first: ArrayLike, second: ArrayLike, **options: float) -> 
             f"paired values must be of the same images, not {one.shape} and {other.shape}"
         )
     return bootstrap_interval(one - other, **options)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """A difference of means over the same images, and how often chance would give one as large."""
+
+    difference: Interval
+    p: float
+
+    def __str__(self) -> str:
+        return f"{self.difference} p = {self.p:.2g}"
+
+
+def paired_test(
+    first: ArrayLike, second: ArrayLike, resamples: int = 9999, **options: float
+) -> PairedTest:
+    """Sign-flip test of `first - second`: two-sided p that the mean difference is 0.
+
+    If two methods do not differ, either could have come first in each image; the p value is the
+    share of random exchanges that give a mean difference at least as large
+    (`scipy.stats.permutation_test`, at least 1 / (resamples + 1)). Several tests call for `holm`.
+
+    Args:
+        first, second: each (N,), finite, the same images in the same order.
+        options: as `paired_difference`, whose interval stands beside the p value.
+    """
+    difference = paired_difference(first, second, **options)
+    values = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    found = stats.permutation_test(
+        (values,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=resamples,
+        batch=max(1, 2_000_000 // len(values)),
+        rng=np.random.default_rng(int(options.get("seed", 0))),
+    )
+    return PairedTest(difference, float(found.pvalue))
+
+
+def holm(p: ArrayLike) -> np.ndarray:
+    """p values adjusted for being many (Holm 1979, step down): (M,) -> (M,) in [0, 1]."""
+    values = np.asarray(p, dtype=float)
+    order = np.argsort(values, kind="stable")
+    scaled = values[order] * (len(values) - np.arange(len(values)))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1)
+    return adjusted

@@ -1,34 +1,110 @@
-"""A whole data set through a network and its maps: one row per image and method."""
+"""Whole data sets through networks and their maps: one row per image, layer and method.
+
+`run` takes any set of networks, layers, methods and scores, on any number of processes;
+`map_scores` is the short form for one network and one layer, in memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from xaihelpers import cams, datasets, networks
+from xaihelpers.cams import engine, passes, stacked
 from xaihelpers.datasets.records import ImageDataset
-from xaihelpers.evaluation import localization, prior_maps
+from xaihelpers.evaluation import (
+    agreement,
+    faithfulness,
+    localization,
+    parts,
+    prior_maps,
+    removal,
+    rows,
+    sanity,
+    scores,
+)
 from xaihelpers.evaluation.errors import EvaluationError
 from xaihelpers.evaluation.intervals import bootstrap_interval
+from xaihelpers.evaluation.rows import PRIORS, Plan, Subject, Worker, finding_mask
+
+__all__ = ["BASELINES", "PRIORS", "Plan", "Subject", "finding_mask", "map_scores", "run", "summary"]
 
 #: Maps that never look at the network: what a method has to beat.
 BASELINES = ("centre_gaussian", "uniform")
 
+#: The sources that decide a table.
+CODE = (
+    *(cams.methods, cams.maps, stacked, engine, passes),
+    *(agreement, faithfulness, localization, prior_maps, removal, rows, sanity, scores),
+)
 
-def finding_mask(masks: dict[str, Tensor], names: Sequence[str]) -> Tensor:
-    """Union of the named masks: {name: (N, H, W) bool} -> (N, H, W) bool.
+
+def run(
+    subjects: Sequence[Subject],
+    data: ImageDataset,
+    plan: Plan,
+    folder: Path | str,
+    indices: Sequence[int] | None = None,
+    accelerator: Accelerator | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Score every image, network, layer and method; the class asked about is the network's answer.
+
+    Each batch is one Parquet part in `folder`, written when it is done and read when the same is
+    asked again; Ctrl-C loses the batch in work. Under `accelerate launch` the batches are dealt
+    out to all processes, and every process returns the whole table. A batch is computed alike
+    wherever it is dealt to, so on one kind of device the table does not depend on their number.
+
+    Args:
+        subjects: networks, moved to the accelerator's device. indices: images; None for all.
+        folder: shared by the processes or not; where not, each machine resumes its own parts.
+
+    Returns:
+        Rows by network, image, layer, method. Columns: network, image (index), label, predicted,
+        confidence, area (share of the image that the finding covers), layer (role), method, empty,
+        and one per score, NaN where there is nothing to measure.
 
     Raises:
-        EvaluationError: a name is not among the data set's masks.
+        EvaluationError: no network or image, or masks that the data lack.
+        StorageError: the folder cannot be written.
     """
-    missing = [name for name in names if name not in masks]
-    if missing or not names:
-        raise EvaluationError(f"no mask {missing or names}; this data set has {sorted(masks)}")
-    return torch.stack([masks[name] for name in names]).any(dim=0)
+    chosen = list(range(len(data))) if indices is None else [int(i) for i in indices]
+    if not subjects or not chosen:
+        raise EvaluationError("nothing to do: give at least one network and one image")
+    accelerator = accelerator or Accelerator()
+    batches = [chosen[i : i + plan.batch_size] for i in range(0, len(chosen), plan.batch_size)]
+    mine = range(accelerator.process_index, len(batches), accelerator.num_processes)
+    images = parts.data_digest(data, chosen)
+    tables = []
+    for subject in subjects:
+        subject.model.to(accelerator.device)
+        worker = Worker(subject, data, plan, batches[0], accelerator.device)
+        place = Path(folder) / f"{subject.name}-{_key(worker, images)}"
+        shown = progress and accelerator.is_main_process
+        for number in tqdm(mine, desc=subject.name, leave=False, disable=not shown):
+            path = place / f"{number:05d}.parquet"
+            if not path.exists():
+                parts.write(worker.rows(batches[number]), path)
+            tables.append(parts.read(path))
+    accelerator.wait_for_everyone()
+    whole = pd.concat(gather_object(tables), ignore_index=True)
+    return whole.sort_values(["network", "image", "layer", "method"], ignore_index=True)
+
+
+def _key(worker: Worker, images: str) -> str:
+    """Everything that rows rest on, as the name of their folder."""
+    weights = parts.weights_digest(worker.subject.model)
+    layers = dict(worker.subject.layers)
+    about = [images, parts.code_digest(CODE), weights, layers, worker.device.type]
+    return parts.key({"about": about, "plan": asdict(worker.plan)})
 
 
 def map_scores(
@@ -50,7 +126,7 @@ def map_scores(
     Raises:
         EvaluationError: the data set has masks, but not those that `mask_names` asks for.
     """
-    rows: list[pd.DataFrame] = []
+    tables: list[pd.DataFrame] = []
     starts = range(0, len(data), batch_size)
     for start in tqdm(starts, desc=f"{data.name} maps", leave=False, disable=not progress):
         indices = range(start, min(start + batch_size, len(data)))
@@ -62,7 +138,7 @@ def map_scores(
         heats = {name: found.maps[name] for name in methods}
         heats |= {name: getattr(prior_maps, name)(len(images), size) for name in BASELINES}
         absent = ~mask.flatten(1).any(dim=1)
-        rows += [
+        tables += [
             pd.DataFrame(
                 {
                     "name": [f"{data.name}/{data.split}/{index:05d}" for index in indices],
@@ -77,24 +153,24 @@ def map_scores(
             )
             for name, heat in heats.items()
         ]
-    return pd.concat(rows, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _unless(absent: Tensor, values: Tensor) -> Tensor:
     return values.float().masked_fill(absent, float("nan"))
 
 
-def summary(scores: pd.DataFrame) -> pd.DataFrame:
+def summary(scored: pd.DataFrame) -> pd.DataFrame:
     """A row per method: means with bootstrap 95 % intervals over the images that show a finding.
 
-    `scores`: from `map_scores`. Columns: method, images (that show a finding), "energy in mask" and
+    `scored`: from `map_scores`. Columns: method, images (that show a finding), "energy in mask" and
     "pointing" ("-" where there is nothing to measure, a mean without interval where there is one
     image), "empty maps" (of all images).
     """
-    rows = []
-    for method, part in scores.groupby("method", sort=False):
+    table = []
+    for method, part in scored.groupby("method", sort=False):
         shown = part.dropna(subset=["energy"])
-        rows.append(
+        table.append(
             {
                 "method": method,
                 "images": len(shown),
@@ -103,7 +179,7 @@ def summary(scores: pd.DataFrame) -> pd.DataFrame:
                 "empty maps": int(part["empty"].sum()),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(table)
 
 
 def _mean(values: pd.Series) -> str:

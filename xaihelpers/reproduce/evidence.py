@@ -1,0 +1,163 @@
+"""The evidence: every method, layer and network over whole test sets, beside its baselines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from accelerate import Accelerator
+
+from xaihelpers import files, networks
+from xaihelpers.evaluation import study as evaluation
+from xaihelpers.evaluation.tables import mean_table
+from xaihelpers.reproduce.main_job import FINDINGS, save_table
+from xaihelpers.reproduce.studies import STUDIES, Study, StudyError, open_study
+
+METHODS = ("grad_cam", "grad_cam_plus_plus", "xgrad_cam", "hires_cam", "layer_cam")
+LAYERS = ("last", "stage4", "stage3")
+#: Cheap figures, over every image; the others need many forward passes each: a random subset.
+ON_ALL = ("energy", "hit", "hit_15px", "pearson")
+ON_SOME = ("deletion", "insertion", "flipping", "road", "drop", "increase", "spearman", "ssim")
+SOME_LAYERS = ("stage4",)
+EVERY = 2**31
+RANDOM = "random_weights"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run of the command is asked for.
+
+    images: how many test images, drawn at random; 0 for all. fresh: how many for the maps of the
+    network with random weights, and some: how many for the figures that need many forward passes;
+    0 leaves either out.
+    """
+
+    methods: tuple[str, ...] = METHODS
+    layers: tuple[str, ...] = LAYERS
+    scores: tuple[str, ...] = ON_ALL
+    some_scores: tuple[str, ...] = ON_SOME
+    some_layers: tuple[str, ...] = SOME_LAYERS
+    priors: tuple[str, ...] = evaluation.PRIORS
+    images: int = 0
+    fresh: int = 200
+    some: int = 200
+    batch_size: int = 16
+    seed: int = 0
+
+
+#: How much each profile computes; the shipped tables are those of "full".
+PROFILES = {
+    "quick": Order(images=32, fresh=32, some=8),
+    "full": Order(),
+    "gpu": Order(fresh=EVERY, some=EVERY, batch_size=64),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pass over some images: which scores of which maps at which layers."""
+
+    images: int
+    scores: tuple[str, ...]
+    layers: tuple[str, ...]
+    methods: tuple[str, ...]
+    priors: tuple[str, ...]
+
+
+def jobs(order: Order) -> list[Job]:
+    """Cheap figures over all images, random weights over fewer, costly figures over fewer still."""
+    blind = tuple(name for name in order.priors if name != RANDOM)
+    fresh = tuple(name for name in order.priors if name == RANDOM)
+    found = [Job(order.images or EVERY, order.scores, order.layers, order.methods, blind)]
+    found += [Job(order.fresh, order.scores, order.layers, order.methods[:1], fresh)] * len(fresh)
+    maps = (order.some_layers, order.methods, order.priors)
+    found += [Job(order.some, order.some_scores, *maps)]
+    return [job for job in found if job.images and job.scores]
+
+
+def drawn(count: int, wanted: int, seed: int) -> list[int]:
+    """`wanted` of `count` indices at random, in order; all of them if there are no more."""
+    if wanted >= count:
+        return list(range(count))
+    chosen = np.random.default_rng(seed).choice(count, wanted, replace=False)
+    return sorted(int(index) for index in chosen)
+
+
+def measure(study: Study, order: Order, accelerator: Accelerator) -> pd.DataFrame:
+    """All figures of one network: rows as `tables.mean_table`, with what they rest on.
+
+    A figure that two jobs give is taken from the one over more images.
+    """
+    folder, named = files.data_dir() / "cache" / "evidence", networks.LAYERS[study.arch]
+    masks, tables = FINDINGS[study.data.name], []
+    for job in jobs(order):
+        indices = drawn(len(study.data), job.images, order.seed)
+        layers = {role: named[role] for role in job.layers}
+        plan = evaluation.Plan(
+            job.methods, job.scores, masks, job.priors, order.batch_size, order.seed
+        )
+        start, subject = time.perf_counter(), evaluation.Subject(study.arch, study.model, layers)
+        rows = evaluation.run([subject], study.data, plan, folder, indices, accelerator)
+        spent = time.perf_counter() - start
+        accelerator.print(
+            f"{study.data.name} {study.arch}: {len(indices)} images, {', '.join(job.scores)}: "
+            f"{spent:.0f} s, {1000 * spent / len(indices):.0f} s per 1,000 images"
+        )
+        means = mean_table(rows, order.seed)
+        tables.append(means.assign(images=len(indices), of=len(study.data)))
+    whole = pd.concat(tables, ignore_index=True)
+    whole = whole.drop_duplicates(["network", "layer", "method", "score"], ignore_index=True)
+    return about(study, whole, order)
+
+
+def about(study: Study, means: pd.DataFrame, order: Order) -> pd.DataFrame:
+    """The table with its provenance in front of every row."""
+    data = study.data
+    told = {"data": data.name, "origin": data.origin, "split": data.split, "image seed": data.seed}
+    told |= {"draw seed": order.seed, "checkpoint": study.card["sha256"][:12]}
+    return pd.concat([pd.DataFrame(told, index=means.index), means], axis=1)
+
+
+def place(study: Study, data_root: str = "") -> Path:
+    """Where the table of a network lies."""
+    folder = files.results_dir() / "real" if data_root else files.results_dir()
+    return folder / "tables" / f"evidence_{study.data.name}_{study.arch}.csv"
+
+
+def run(
+    names: Sequence[str] = (),
+    archs: Sequence[str] = (),
+    profile: str = "quick",
+    seed: int = 0,
+    data_root: str = "",
+    **changes: object,
+) -> int:
+    """Measure the studies' networks and write `tables/evidence_<data>_<network>.csv`; returns 0.
+
+    Finished batches are kept, so that a stopped run goes on where it was. Under `accelerate launch`
+    all processes share the work and the first one writes.
+
+    Args:
+        names, archs: studies and networks; empty for all. changes: fields of `Order`.
+
+    Raises:
+        StudyError: no such network in these studies.
+    """
+    chosen = {key: value for key, value in changes.items() if value not in (None, ())}
+    order = replace(PROFILES[profile], seed=seed, **chosen)  # type: ignore[arg-type]
+    wanted = [(name, arch) for name in names or STUDIES for arch in STUDIES.get(name, ())]
+    wanted = [(name, arch) for name, arch in wanted if not archs or arch in archs]
+    if not wanted:
+        raise StudyError(f"no network {list(archs)} in {list(names) or list(STUDIES)}")
+    accelerator = Accelerator()
+    for name, arch in wanted:
+        study = open_study(name, arch, data_root, seed=seed)
+        table = measure(study, order, accelerator)
+        if accelerator.is_main_process:
+            save_table(table.round(5), place(study, data_root))
+            accelerator.print(f"wrote {place(study, data_root)}")
+    return 0
