@@ -122,7 +122,8 @@ def _solve(gone: Tensor, weight: Tensor, wanted: Tensor, start: Tensor, toleranc
         return (a * b).sum(dim=(2, 3), keepdim=True)
 
     tiny = torch.finfo(start.dtype).tiny
-    x, goal = start, tolerance**2 * dot(wanted, wanted)
+    scale = dot(wanted, wanted)  # 0 where no pixel is left: there the start is the answer
+    x, goal = start, tolerance**2 * torch.where(scale > 0, scale, dot(start, start))
     residual = wanted - apply(x)
     direction, size = residual, dot(residual, residual)
     for _ in range(ITERATIONS):
