@@ -2,13 +2,14 @@
 
     python -m xaihelpers.reproduce.failures [marker attacks failures]
 
-writes results/tables/c8_marker.csv, c13_attacks.csv and c15_failures.csv; rows that are there are
-not made again.
+writes results/tables/c8_marker.csv, c13_attacks.csv and c15_failures.csv; rows of these networks
+that are there are not made again.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -42,9 +43,24 @@ FAILING = (
 CHUNK = 45  # images between two saves
 
 
-def table_path(name: str) -> Path:
-    """Where a measured table lies."""
-    return files.results_dir() / "tables" / f"{name}.csv"
+def table_path(name: str, results: Path | str | None = None) -> Path:
+    """Where a measured table lies, below `files.results_dir()` by default."""
+    return Path(results or files.results_dir()) / "tables" / f"{name}.csv"
+
+
+def read(name: str, results: Path | str) -> pd.DataFrame:
+    """The measured table below `results`, where the shipped one is put if there is none.
+
+    Raises:
+        FileNotFoundError: neither exists; says how to measure.
+    """
+    path, shipped = table_path(name, results), table_path(name)
+    if not path.exists():
+        if not shipped.exists():
+            raise FileNotFoundError(f"{shipped}: run python -m xaihelpers.reproduce.failures")
+        with files.atomic_path(path) as partial:
+            shutil.copy(shipped, partial)
+    return pd.read_csv(path)
 
 
 def _parts(items: Sequence[int], size: int) -> Iterator[list[int]]:
@@ -56,24 +72,27 @@ def _layer(arch: str) -> str:
     return networks.LAYERS[arch]["last"]
 
 
-def _grow(name: str, rows: pd.DataFrame) -> None:
+def _grow(name: str, rows: pd.DataFrame, study: Study) -> None:
     """Append rows to a table, rounded so that it stays small."""
     path = table_path(name)
     before = [pd.read_csv(path)] if path.exists() else []
     numbers = rows.select_dtypes("float").columns.difference(["p_before", "p_after"])
     rows = rows.assign(**{column: rows[column].round(5) for column in numbers})
+    rows["checkpoint"] = study.card["sha256"][:12]
     save_table(pd.concat([*before, rows], ignore_index=True), path)
 
 
-def _done(name: str, **keys: str) -> set[int]:
-    """The image numbers that a table holds for these keys."""
+def _done(name: str, study: Study, /, **keys: str) -> set[int]:
+    """The images that a table holds for these keys; those of an older checkpoint are removed."""
     path = table_path(name)
     if not path.exists():
         return set()
     table = pd.read_csv(path)
-    for column, value in keys.items():
-        table = table[table[column] == value]
-    return set(table["index"])
+    asked = (table[list(keys)] == list(keys.values())).all(axis=1)
+    old = asked & (table["checkpoint"] != study.card["sha256"][:12])
+    if old.any():
+        save_table(table[~old], path)
+    return set(table[asked & ~old]["index"])
 
 
 def marker(limit: int | None = None) -> None:
@@ -81,25 +100,26 @@ def marker(limit: int | None = None) -> None:
     for network, name in MARKER_NETWORKS.items():
         study = open_study(name, "densenet121", limit=1)
         for scheme in SCHEMES:
-            done = _done("c8_marker", network=network, scheme=scheme)
+            done = _done("c8_marker", study, network=network, scheme=scheme)
             left = [i for i in range(limit or 900) if i not in done]
             for part in _parts(left, CHUNK):
                 rows = marker_rows(study.model, _layer("densenet121"), scheme, part)
-                _grow("c8_marker", rows.assign(network=network, scheme=scheme))
+                _grow("c8_marker", rows.assign(network=network, scheme=scheme), study)
 
 
 def attacks(limit: int | None = None) -> None:
     """Attack the first images that are answered rightly and show their finding or object."""
     for (name, arch), (count, steps) in ATTACKED.items():
-        done = _done("c13_attacks", study=name)
         if not files.checkpoints_dir().joinpath(f"{name}_{arch}.safetensors").exists():
             print(f"{name}_{arch} does not exist; left out", flush=True)
             continue
         study = open_study(name, arch)
+        done = _done("c13_attacks", study, study=name)
         for part in _parts(_right_and_visible(study, limit or count), 10):
             left = [i for i in part if i not in done]
             if left:
-                _grow("c13_attacks", attack_study(study, left, steps).assign(study=name))
+                rows = attack_study(study, left, steps).assign(study=name)
+                _grow("c13_attacks", rows, study)
 
 
 def attack_study(study: Study, indices: Sequence[int], steps: int) -> pd.DataFrame:
@@ -146,14 +166,14 @@ def _right_and_visible(study: Study, count: int) -> list[int]:
 def failures(limit: int | None = None) -> None:
     """Every wrong answer of the shipped networks; a set is searched once."""
     for name, arch in FAILING:
-        if _done("c15_failures", study=name, network=arch):
-            continue
         study = open_study(name, arch, limit=limit)
+        if _done("c15_failures", study, study=name, network=arch):
+            continue
         wrong = list(_wrong(study))
         images, labels, _ = datasets.batch(study.data, wrong)
         rows = failure_rows(study.model, _layer(arch), images, labels)
         rows = rows.assign(index=wrong, study=name, network=arch, searched=len(study.data))
-        _grow("c15_failures", rows)
+        _grow("c15_failures", rows, study)
 
 
 def _wrong(study: Study) -> Iterator[int]:
