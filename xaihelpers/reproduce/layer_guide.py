@@ -1,0 +1,128 @@
+"""What each named layer of each trained network is good for, measured: which layer to hook.
+
+    python -m xaihelpers.reproduce.layer_guide
+
+writes `which_layer.csv` to results/tables: one row per network, layer and method.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from xaihelpers import datasets, files, networks
+from xaihelpers.cams.axioms import activations_and_gradients, denominator_report
+from xaihelpers.cams.maps import min_max, rectify, upsample
+from xaihelpers.cams.methods import METHODS
+from xaihelpers.cams.stacked import raw_maps
+from xaihelpers.datasets.records import ImageDataset
+from xaihelpers.evaluation import prior_maps
+from xaihelpers.evaluation.intervals import bootstrap_interval
+from xaihelpers.evaluation.localization import energy_in_mask, pointing_hit
+from xaihelpers.evaluation.rows import finding_mask
+from xaihelpers.reproduce.main_job import FINDINGS, save_table
+from xaihelpers.reproduce.studies import Study, open_study
+
+SUBJECTS = (("fundus", "efficientnet_b0"), ("fundus", "vgg19"), ("chest_xray", "densenet121"))
+NEAR = 15  # px around a finding that count as a hit, as in the published pointing game
+PRIOR = "centre_gaussian"  # a map that never looks
+SCORES = ("energy", "lift", "near")
+SIGNS = ("negative cells", "negative sums", "flipped weights")
+
+
+def shown(data: ImageDataset, names: Sequence[str], count: int) -> tuple[Tensor, Tensor]:
+    """The first `count` images with a finding, (N, 3, H, W) uint8, and its masks (N, H, W)."""
+    images, masks = [], []
+    for start in range(0, len(data), 16):
+        batch, _, found = datasets.batch(data, list(range(start, min(start + 16, len(data)))))
+        mask = finding_mask(found, names)
+        there = mask.flatten(1).any(dim=1)
+        images.append(batch[there])
+        masks.append(mask[there])
+        if sum(map(len, masks)) >= count:
+            break
+    return torch.cat(images)[:count], torch.cat(masks)[:count]
+
+
+def scores(heat: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """(N,) each: heat in the finding, that over the finding's area, peak within 15 px of it."""
+    energy = energy_in_mask(heat, mask)
+    area = mask.flatten(1).float().mean(dim=1)
+    return {
+        "energy": energy,
+        "lift": energy / area,
+        "near": pointing_hit(heat, mask, NEAR).float(),
+    }
+
+
+def signs(activations: Tensor, gradients: Tensor) -> dict[str, Tensor]:
+    """(N,) each: shares of negative cells, of channels with a negative sum, of turned weights."""
+    report = denominator_report(activations, gradients)
+    negative = (activations < 0).flatten(1).float().mean(dim=1)
+    return dict(zip(SIGNS, (negative, report.negative, report.flipped), strict=True))
+
+
+def layer_rows(
+    model: nn.Module, layer: str, images: Tensor, masks: Tensor
+) -> dict[str, dict[str, Tensor]]:
+    """Method -> column -> one value per image, for the predicted class."""
+    parts: dict[str, list[dict[str, Tensor]]] = {name: [] for name in METHODS}
+    for batch, mask in zip(images.split(8), masks.split(8), strict=True):
+        activations, gradients, _ = activations_and_gradients(
+            model, networks.normalize(batch), layer
+        )
+        shares = signs(activations, gradients)
+        for name, maps in raw_maps(activations, gradients[None], tuple(METHODS)).items():
+            heat = min_max(upsample(rectify(maps[0]), mask.shape[1:]))
+            parts[name].append(scores(heat, mask) | shares)
+    return {
+        name: {column: torch.cat([part[column] for part in rows]) for column in rows[0]}
+        for name, rows in parts.items()
+    }
+
+
+def study_table(study: Study, count: int) -> pd.DataFrame:
+    """Every named layer of one network under every method, and the map that never looks."""
+    images, masks = shown(study.data, FINDINGS[study.data.name], count)
+    about = networks.layer_table(study.arch, images.shape[-1]).set_index("role")
+    head = {"study": study.name, "network": study.arch, "images": len(images)}
+    rows = []
+    for role, place in about.iterrows():
+        found = layer_rows(study.model, place["module"], images, masks)
+        for method, columns in found.items():
+            row = head | {"role": role, **place.to_dict(), "method": method}
+            row |= {name: str(bootstrap_interval(columns[name])) for name in SCORES}
+            rows.append(row | {name: round(float(columns[name].mean()), 3) for name in SIGNS})
+    blind = scores(getattr(prior_maps, PRIOR)(len(images), masks.shape[1:]), masks)
+    row = head | {"role": "-", "method": PRIOR}
+    rows.append(row | {name: str(bootstrap_interval(blind[name])) for name in SCORES})
+    return (
+        pd.DataFrame(rows)
+        .astype({"channels": "Int64"})
+        .assign(
+            data=f"{study.data.name} ({study.data.origin}), {study.data.split}",
+            seed=study.data.seed,
+            checkpoint=study.card["sha256"][:12],
+            torch=torch.__version__,
+        )
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write `results/tables/which_layer.csv`; returns 0."""
+    parser = argparse.ArgumentParser(prog="python -m xaihelpers.reproduce.layer_guide")
+    parser.add_argument("--limit", type=int, default=160, help="images with a finding each")
+    chosen = parser.parse_args(arguments)
+    tables = [study_table(open_study(*names), chosen.limit) for names in SUBJECTS]
+    path = files.results_dir() / "tables" / "which_layer.csv"
+    save_table(pd.concat(tables, ignore_index=True), path)
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
