@@ -65,7 +65,7 @@ STUDIES: dict[tuple[str, str], Recipe] = {
 # One recipe for all: a comparison of the two small ones is then one of their heads.
 STUDIES |= {
     ("scenes", arch): Recipe(
-        cycles=(Cycle(2e-3, (64, 64, 64, 64)), Cycle(1e-3, (128,), warmup=0.2)),
+        cycles=(Cycle(2e-3, (64, 64, 64)), Cycle(1e-3, (128, 128), warmup=0.2)),
         low_precision=True,
         augmentation=SCENES,
     )
