@@ -16,10 +16,11 @@ BIAS, LANGUAGE = "13_failures_adversaries_bias", "16_captioning_and_vqa"
 
 
 def _c16(m: Measures) -> Verdict:
-    tasks = [m["caption_energy_over_share"], m["answer_energy_over_share"]]
-    if all(task.lowest > 0 for task in tasks):
+    over_prior = [m["caption_energy_over_prior"], m["answer_energy_over_prior"]]
+    switch = [m["caption_switch"], m["answer_switch"]]
+    if all(measure.lowest > 0 for measure in (*over_prior, *switch)):
         return "confirmed"
-    return "refuted" if all(task.highest <= 0 for task in tasks) else "depends"
+    return "refuted" if all(measure.highest <= 0 for measure in over_prior) else "depends"
 
 
 #: In order.
@@ -101,11 +102,15 @@ ALL = (
         "C16",
         "Grad-CAM works for captioning and visual question answering",
         GRAD_CAM,
-        "heat on the named object over its share of the area, per word and per question",
+        "Grad-CAM at the last convolutions, for each word that names or describes an object and "
+        "each question that asks for the colour, texture or size of one: energy on that object, "
+        "less the better of a uniform and a centred Gaussian map; and less the energy on the same "
+        "object when another object of the picture is named or asked about (the switch)",
         LANGUAGE,
-        "confirmed if above 0 for both tasks (lower ends); refuted if for neither; else depends",
+        "confirmed if all four are above 0 (lower ends); refuted if neither task's energy exceeds "
+        "the priors' (upper ends); else depends",
         _c16,
-        depends_on="the task",
+        depends_on="the task, and on whether finding objects or telling them apart is meant",
     ),
     Claim(
         "C18",
