@@ -150,8 +150,10 @@ def _batches(
 
 
 def _coupled(model: nn.Module) -> bool:
-    """Whether images of a batch influence each other even in evaluation mode."""
-    return any(
+    """Whether a batch must not be cut: its images influence each other even in evaluation mode,
+    or the model holds a sentence for each of them and says so by `whole_batch = True`.
+    """
+    return getattr(model, "whole_batch", False) or any(
         isinstance(module, _BatchNorm) and module.running_mean is None for module in model.modules()
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from xaihelpers.files import atomic_path, checkpoints_dir, sha256
 from xaihelpers.networks.classifiers import ArchitectureError, build
 
 REQUIRED = ("arch", "classes")
+Make = Callable[[dict[str, Any]], nn.Module]
 
 
 class CheckpointError(RuntimeError):
@@ -92,13 +93,18 @@ def read_card(path: Path | str) -> dict[str, Any]:
     return card
 
 
+def _classifier(card: dict[str, Any]) -> nn.Module:
+    return build(card["arch"], len(card["classes"]))
+
+
 def load(
-    path: Path | str, classes: Sequence[str] | None = None
+    path: Path | str, classes: Sequence[str] | None = None, make: Make = _classifier
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Open a checkpoint: (network in eval mode, float32, on the CPU; its card).
 
     Args:
         classes: what the caller expects; a checkpoint of other classes is refused.
+        make: card -> the network that the weights are put into; by default a classifier.
 
     Raises:
         CheckpointError: missing file, hash other than the card's, other classes, unknown
@@ -117,7 +123,7 @@ def load(
         )
     try:
         with torch.device("meta"):
-            model = build(card["arch"], len(card["classes"]))
+            model = make(card)
         state = {
             name: tensor.float() if tensor.is_floating_point() else tensor
             for name, tensor in load_file(path).items()

@@ -1,0 +1,90 @@
+"""Batches of scenes with sentences or questions: what the language networks learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xaihelpers import datasets
+from xaihelpers.datasets.cache import CachedDataset
+from xaihelpers.datasets.questions import ANSWERS, Question, questions
+from xaihelpers.datasets.scenes import Thing, things_of
+from xaihelpers.datasets.sentences import mirrored, sentence
+from xaihelpers.networks.language import SIDE, Vocabulary
+
+QUESTIONS = 3  # for each image of a batch
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Images (N, S, S, 3) uint8, in one piece per seed, and the things in each."""
+
+    pieces: tuple[np.ndarray, ...]
+    things: tuple[tuple[Thing, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.things)
+
+    def images(self, indices: Sequence[int]) -> Tensor:
+        """(B, 3, S, S) uint8."""
+        ends = np.cumsum([len(piece) for piece in self.pieces])
+        rows = []
+        for i in indices:
+            piece = int(np.searchsorted(ends, i, side="right"))
+            rows.append(self.pieces[piece][i - (ends[piece] - len(self.pieces[piece]))])
+        return torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)
+
+
+def scenes(split: str, seeds: Sequence[int] = (0,), limit: int | None = None) -> Scenes:
+    """A split of the rendered scenes at the language networks' size, for one or several seeds."""
+    pieces, things = [], []
+    for seed in seeds:
+        found = datasets.load("scenes", split, size=SIDE, seed=seed, limit=limit)
+        if isinstance(found, CachedDataset):
+            pieces.append(found.images)
+        else:
+            pieces.append(np.stack([found[i].image for i in range(len(found))]))
+        things += [things_of(found[i]) for i in range(len(found))]
+    return Scenes(tuple(pieces), tuple(things))
+
+
+def _draw(
+    data: Scenes, count: int, rng: np.random.Generator
+) -> tuple[Tensor, list[tuple[Thing, ...]]]:
+    """Random scenes, half of them seen in a mirror."""
+    indices = rng.integers(len(data), size=count).tolist()
+    images, mirror = data.images(indices), rng.random(count) < 0.5
+    flipped = torch.where(torch.from_numpy(mirror)[:, None, None, None], images.flip(3), images)
+    things = [
+        mirrored(data.things[i], images.shape[3]) if turned else data.things[i]
+        for i, turned in zip(indices, mirror, strict=True)
+    ]
+    return flipped, things
+
+
+def pair_batches(
+    data: Scenes, captions: Vocabulary, words: Vocabulary, count: int, seed: int
+) -> Callable[[int], tuple[Tensor, ...]]:
+    """Step -> (images, sentences, questions (N, Q, L), answers (N, Q)), for `fit_steps`.
+
+    captions, words: vocabularies of the sentences and of the questions.
+    """
+
+    def batch(step: int) -> tuple[Tensor, ...]:
+        rng = np.random.default_rng([seed, step])
+        images, things = _draw(data, count, rng)
+        said = captions.encode([sentence(scene) for scene in things])
+        asked = [one for scene in things for one in questions(scene, QUESTIONS, rng)]
+        texts = words.encode([one.text for one in asked]).unflatten(0, (count, QUESTIONS))
+        return images, said, texts, answers_of(asked).unflatten(0, (count, QUESTIONS))
+
+    return batch
+
+
+def answers_of(asked: Sequence[Question]) -> Tensor:
+    """Indices of the right answers, (N,) int64."""
+    return torch.tensor([ANSWERS.index(one.answer) for one in asked])
