@@ -165,8 +165,8 @@ def test_c17_needs_the_counts_and_both_differences(
 # Measures and verdicts
 
 
-def test_a_measure_prints_three_digits_its_interval_and_n() -> None:
-    assert str(Measure(0.91234, 0.9, 0.92345, n=900)) == "0.912 [0.9, 0.923], n = 900"
+def test_a_measure_prints_four_digits_its_interval_and_n() -> None:
+    assert str(Measure(0.91234, 0.9, 0.92344, n=900)) == "0.9123 [0.9, 0.9234], n = 900"
     assert str(Measure(134272835, unit="weights")) == "134272835 weights"
     assert str(Measure(float("nan"))) == "not measurable here"
 

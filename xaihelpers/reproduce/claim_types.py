@@ -61,7 +61,7 @@ class Measure:
         return self.value if self.high is None else self.high
 
     def __str__(self) -> str:
-        """`0.912 [0.895, 0.928], n = 900`, to three significant digits."""
+        """`0.912 [0.895, 0.928], n = 900`, to four significant digits."""
         if not self.known:
             return "not measurable here"
         ends = f" [{_digits(self.low)}, {_digits(self.high)}]" if self.low is not None else ""
@@ -70,11 +70,11 @@ class Measure:
 
 
 def _digits(number: float | None) -> str:
-    """Three significant digits, integers in full."""
+    """Four significant digits, integers in full."""
     assert number is not None
     if number == int(number) and abs(number) < 1e15:
         return str(int(number))
-    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.3g}"
+    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
 Rule = Callable[[Mapping[str, Measure]], Verdict]
