@@ -71,7 +71,7 @@ def test_the_summary_names_origin_seed_and_checkpoint(done: Run) -> None:
     assert "Measured on *real* images" in text
     assert "3 of 29 images left out: 2 conflict, 1 truncated" in text
     assert "rendered" not in text.split("## Networks")[1]
-    for study in studies.STUDIES:
+    for study in studies.REAL:
         card = checkpoints.read_card(studies.checkpoint_path(study, ARCH, done.root))
         assert card["sha256"][:12] in text
         assert card["data"]["version"] in text

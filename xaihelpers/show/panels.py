@@ -31,6 +31,14 @@ COLOURS = {
     "opacity": "#3dff8b",
     "lung": "#4dd2ff",
     "marker": "#ffe14d",
+    "circle": "#3d8bff",
+    "square": "#ff9f1c",
+    "triangle": "#3dff8b",
+    "star": "#ff4d4d",
+    "heart": "#b07aff",
+    "cross": "#ffe14d",
+    "moon": "#ff9ae0",
+    "ring": "#00e5ff",
 }
 OTHER_COLOURS = ("#ff9f1c", "#c8ff4d", "#9d8cff", "#00e0c6", "#ff6f91", "#d0d0d0")
 
