@@ -402,8 +402,9 @@ def test_rendered_and_real_results_stand_in_columns_of_their_own(
     text = (tmp_path / "claims.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith("| [**C1**]"))
     rendered, on_real = row.split(" | ")[1:3]
-    assert rendered == "**confirmed**: share 0.8 [0.7, 0.9], n = 5"
-    assert on_real == "**refuted**: share 0.3 [0.2, 0.4], n = 5"
+    assert rendered == "**confirmed**: share 0.8 [0.7, 0.9], n = 5 (chest_xray)"
+    measured = "**refuted**: share 0.3 [0.2, 0.4], n = 5 (radiography)"
+    assert on_real == f"{measured} [picture](real/figures/claim_C1.png)"
     assert "![C1](real/figures/claim_C1.png)" in text
     assert not (tmp_path / "real" / "claims.md").exists()
 

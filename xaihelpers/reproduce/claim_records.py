@@ -74,7 +74,7 @@ def data_line(record: Mapping[str, Any]) -> str:
     sets = [
         f"{d['name']} ({d['origin']}, {d['split']}, {d['count']} images)" for d in record["data"]
     ]
-    return ", ".join(sets) or "no images: it follows from the construction"
+    return ", ".join(sets) or "no data set: it follows from how things are made"
 
 
 def ledger_folder(results: Path | str) -> Path:

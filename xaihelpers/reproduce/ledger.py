@@ -44,25 +44,34 @@ def write(results: Path | str) -> Path:
 def text(folder: Path) -> str:
     """The ledger of a results folder."""
     found = stored(folder)
-    rows = [_row(claim, found) for claim in CLAIMS.values()]
-    table = ["| claim | rendered images | real images | chapter |", "|---|---|---|---|", *rows]
+    rows = [_row(claim, found, folder) for claim in CLAIMS.values()]
+    head = ["| claim | rendered images | real images | chapter, command |", "|---|---|---|---|"]
     sections = [_section(claim, found, folder) for claim in CLAIMS.values()]
-    return "\n".join([HEAD, *table, "", *sections])
+    return "\n".join([HEAD, *head, *rows, "", *sections])
 
 
-def _row(claim: Claim, found: Found) -> str:
-    cells = [_cell(found.get(f"{claim.id}/{origin}")) for origin in ORIGINS]
+def _row(claim: Claim, found: Found, folder: Path) -> str:
+    cells = [_cell(found.get(f"{claim.id}/{origin}"), folder) for origin in ORIGINS]
     name = f"[**{claim.id}**](#{claim.id.lower()}) {claim.statement}"
-    return f"| {name} | {' | '.join(cells)} | {_chapter(claim)} |"
+    return f"| {name} | {' | '.join(cells)} | {_chapter(claim)}, `{claim.command}` |"
 
 
-def _cell(entry: tuple[Settled, Path] | None) -> str:
+def _cell(entry: tuple[Settled, Path] | None, folder: Path) -> str:
     if entry is None:
         return UNSETTLED
-    settled, folder = entry
-    first = next(iter(settled.measures.items()))
-    mark = " *(stale)*" if stale(settled, folder) else ""
-    return f"**{settled.in_words}**{mark}: {_words(first[0])} {first[1]}"
+    settled, lies_in = entry
+    name, measure = next(iter(settled.measures.items()))
+    mark = " *(stale)*" if stale(settled, lies_in) else ""
+    sets = ", ".join(dict.fromkeys(data["name"] for data in settled.record["data"]))
+    on = f" ({sets})" if sets else ""
+    figure = settled.record["figure"]
+    picture = f" [picture]({_picture(settled, lies_in, folder)})" if figure else ""
+    return f"**{settled.in_words}**{mark}: {_words(name)} {measure}{on}{picture}"
+
+
+def _picture(settled: Settled, lies_in: Path, folder: Path) -> str:
+    path = (lies_in / settled.record["figure"]).resolve()
+    return path.relative_to(folder.resolve()).as_posix()
 
 
 def _words(name: str) -> str:
@@ -108,8 +117,7 @@ def _record(settled: Settled, lies_in: Path, folder: Path) -> list[str]:
     lines += ["", f"Data: {data_line(record)}. {_networks(record)}"]
     lines += [f"Profile {record['profile']}, seed {record['seed']}; {_versions(record)}."]
     if record["figure"]:
-        place = (lies_in / record["figure"]).resolve().relative_to(folder.resolve())
-        lines += ["", f"![{settled.claim.id}]({place.as_posix()})"]
+        lines += ["", f"![{settled.claim.id}]({_picture(settled, lies_in, folder)})"]
     return lines
 
 
