@@ -46,17 +46,19 @@ def test_lift_is_one_for_a_flat_map_and_four_for_a_map_that_is_the_mask() -> Non
 
 def test_rows_score_the_maps_that_explain_gives(net: nn.Module) -> None:
     images, mask = pictures(10)
-    rows = layer_guide.layer_rows(net, "last", images, mask)
+    rows = layer_guide.layer_rows(net, ["signed", "last"], images, mask)
     shown = layer_guide.networks.normalize(images)
     expected = explain(net, shown, "last", methods=list(METHODS)).maps
     for name in METHODS:
-        torch.testing.assert_close(rows[name]["energy"], energy_in_mask(expected[name], mask))
+        torch.testing.assert_close(
+            rows["last", name]["energy"], energy_in_mask(expected[name], mask)
+        )
 
 
 def test_a_layer_behind_a_relu_has_no_negative_cells_and_a_signed_one_has(net: nn.Module) -> None:
     images, mask = pictures(2)
-    signed = layer_guide.layer_rows(net, "signed", images, mask)["grad_cam"]
-    rectified = layer_guide.layer_rows(net, "last", images, mask)["grad_cam"]
+    rows = layer_guide.layer_rows(net, ["signed", "last"], images, mask)
+    signed, rectified = rows["signed", "grad_cam"], rows["last", "grad_cam"]
     assert (signed["negative cells"] > 0).all()
     for name in layer_guide.SIGNS:
         assert (rectified[name] == 0).all()

@@ -8,6 +8,7 @@ writes `which_layer.csv` to results/tables: one row per network, layer and metho
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Sequence
 
 import pandas as pd
@@ -15,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from xaihelpers import datasets, files, networks
-from xaihelpers.cams.axioms import activations_and_gradients, denominator_report
+from xaihelpers.cams.axioms import denominator_report
 from xaihelpers.cams.maps import min_max, rectify, upsample
 from xaihelpers.cams.methods import METHODS
+from xaihelpers.cams.passes import Pass, run, undisturbed
 from xaihelpers.cams.stacked import raw_maps
 from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.evaluation import prior_maps
@@ -66,22 +68,31 @@ def signs(activations: Tensor, gradients: Tensor) -> dict[str, Tensor]:
     return dict(zip(SIGNS, (negative, report.negative, report.flipped), strict=True))
 
 
+def seen(model: nn.Module, images: Tensor, layers: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
+    """Activations and gradients of the largest logit at every layer, from one pass."""
+
+    def finish(done: Pass) -> list[tuple[Tensor, Tensor]]:
+        return [(activations.detach(), found[0]) for ((activations, found),) in done.gradients()]
+
+    with undisturbed(model, images.device.type):
+        return run(model, images, layers, lambda logits: logits.amax(dim=1), finish)
+
+
 def layer_rows(
-    model: nn.Module, layer: str, images: Tensor, masks: Tensor
-) -> dict[str, dict[str, Tensor]]:
-    """Method -> column -> one value per image, for the predicted class."""
-    parts: dict[str, list[dict[str, Tensor]]] = {name: [] for name in METHODS}
+    model: nn.Module, layers: Sequence[str], images: Tensor, masks: Tensor
+) -> dict[tuple[str, str], dict[str, Tensor]]:
+    """(layer, method) -> column -> one value per image, for the predicted class."""
+    parts: dict[tuple[str, str], list[dict[str, Tensor]]] = defaultdict(list)
     for batch, mask in zip(images.split(8), masks.split(8), strict=True):
-        activations, gradients, _ = activations_and_gradients(
-            model, networks.normalize(batch), layer
-        )
-        shares = signs(activations, gradients)
-        for name, maps in raw_maps(activations, gradients[None], tuple(METHODS)).items():
-            heat = min_max(upsample(rectify(maps[0]), mask.shape[1:]))
-            parts[name].append(scores(heat, mask) | shares)
+        found = seen(model, networks.normalize(batch), layers)
+        for layer, (activations, gradients) in zip(layers, found, strict=True):
+            shares = signs(activations, gradients)
+            for name, maps in raw_maps(activations, gradients[None], tuple(METHODS)).items():
+                heat = min_max(upsample(rectify(maps[0]), mask.shape[1:]))
+                parts[layer, name].append(scores(heat, mask) | shares)
     return {
-        name: {column: torch.cat([part[column] for part in rows]) for column in rows[0]}
-        for name, rows in parts.items()
+        key: {column: torch.cat([part[column] for part in rows]) for column in rows[0]}
+        for key, rows in parts.items()
     }
 
 
@@ -90,10 +101,11 @@ def study_table(study: Study, count: int) -> pd.DataFrame:
     images, masks = shown(study.data, FINDINGS[study.data.name], count)
     about = networks.layer_table(study.arch, images.shape[-1]).set_index("role")
     head = {"study": study.name, "network": study.arch, "images": len(images)}
+    found = layer_rows(study.model, list(about["module"]), images, masks)
     rows = []
     for role, place in about.iterrows():
-        found = layer_rows(study.model, place["module"], images, masks)
-        for method, columns in found.items():
+        for method in METHODS:
+            columns = found[place["module"], method]
             row = head | {"role": role, **place.to_dict(), "method": method}
             row |= {name: str(bootstrap_interval(columns[name])) for name in SCORES}
             rows.append(row | {name: round(float(columns[name].mean()), 3) for name in SIGNS})
