@@ -8,7 +8,7 @@ from torch import nn
 
 from xaihelpers import cams, datasets, networks
 from xaihelpers.datasets.records import Record, Source
-from xaihelpers.evaluation import agreement, layer_study
+from xaihelpers.evaluation import agreement, corners, layer_study, localization
 from xaihelpers.evaluation.errors import EvaluationError
 
 SIDE = 64
@@ -76,6 +76,22 @@ def test_a_flat_map_gives_every_kind_its_share(data: Source) -> None:
     lift = layer_study.lift_by_kind(seen, data, "last", "grad_cam", ("spot", "retina"))
     assert len(lift["spot"]) == 3  # class 0 shows none
     assert (lift["retina"] > 1).all()
+
+
+def test_energies_and_peaks_are_those_of_localization() -> None:
+    generator = torch.Generator().manual_seed(0)
+    heat = torch.rand(6, 32, 32, generator=generator)
+    heat[5] = 0.0
+    finding, retina = torch.rand(2, 6, 32, 32, generator=generator) > 0.5
+    scores = layer_study.map_scores(heat, finding, retina)
+    for energy, hit, mask in (
+        ("energy", "hit", finding),
+        ("outside", "peak_outside", ~retina),
+        ("corner", "peak_corner", corners.corner_triangles((32, 32)).expand(6, 32, 32)),
+    ):
+        torch.testing.assert_close(scores[energy], localization.energy_in_mask(heat, mask))
+        assert scores[hit].tolist() == localization.pointing_hit(heat, mask).tolist()
+    assert scores["empty"].tolist() == [False] * 5 + [True]
 
 
 def test_without_findings_and_retina_those_columns_are_unknown() -> None:

@@ -42,7 +42,7 @@ FACTORS: dict[str, str] = {
 }
 COARSE = 128  # px
 NOISE = 10.0  # grey levels of 255, standard deviation
-CANVAS = 2  # maps are drawn at half of the image's size, which is enough for shares
+CANVAS = 4  # maps are drawn at a quarter of the image's size, finer than any cell
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ def _energy(heat: Tensor, retina: Tensor) -> np.ndarray:
 
 
 def _peak(heat: Tensor, retina: Tensor) -> np.ndarray:
-    return localization.pointing_hit(heat, ~retina).double().cpu().numpy()
+    highest, place = heat.flatten(1).max(dim=1)
+    outside = ~retina.flatten(1).gather(1, place[:, None])[:, 0]
+    return (outside & (highest > 0)).double().cpu().numpy()
 
 
 #: Outcome -> figure of maps (N, H, W) and retina masks, (N,) in [0, 1]; 0 for an empty map.
@@ -145,19 +147,25 @@ def _drawn(
     """The outcomes of every map that can be drawn from one layer's activations and gradients."""
     size = (inside.shape[1], inside.shape[2])
     cells = ((first + 0.5) / CANVAS - 0.5, step / CANVAS)  # in pixels of the canvas
+    drawn: list[tuple[dict[str, bool], dict[str, np.ndarray]]] = []
     for formula, small, eps in product((False, True), repeat=3):
         gradients = layer.probability if small else layer.logit
+        if eps and not formula:  # Grad-CAM has no eps: the maps are those just drawn
+            yield from [({**switched, "eps": True}, values) for switched, values in drawn]
+            continue
         if formula:
             raw = xgrad_cam(layer.activations, gradients, eps=1e-12 if eps else 1e-7)
         else:
             raw = grad_cam(layer.activations, gradients)
-        switched = {"formula": formula, "small gradients": small, "eps": eps}
+        drawn = []
         for signed, spread in product((False, True), repeat=2):
             heat = raw if signed else rectify(raw)
             grown = upsample(heat, size) if spread else corners.place(heat, size, *cells)
             shown = min_max(grown) if signed else grown
             values = {name: outcome(shown, inside) for name, outcome in OUTCOMES.items()}
-            yield switched | {"no ReLU": signed, "placement": spread}, values
+            switched = {"formula": formula, "small gradients": small, "eps": eps}
+            drawn.append((switched | {"no ReLU": signed, "placement": spread}, values))
+        yield from drawn
 
 
 def _on(switched: dict[str, bool]) -> frozenset[str]:

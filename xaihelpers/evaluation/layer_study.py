@@ -76,20 +76,25 @@ def look(
 
 
 def layer_scores(
-    seen: Seen, data: ImageDataset, findings: Sequence[str] = (), batch_size: int = 16
+    seen: Seen,
+    data: ImageDataset,
+    findings: Sequence[str] = (),
+    alike: Sequence[str] = ("pearson", "top_iou"),
+    batch_size: int = 16,
 ) -> pd.DataFrame:
     """Score every map of `seen` against the masks of its image.
 
     Args:
         findings: masks whose union is the thing to be found; without them `energy`, `hit` and
             `near` are NaN. Without a mask "retina", `outside` and `peak_outside` are.
+        alike: figures of `agreement.AGREEMENTS`.
 
     Returns:
         Columns: image (index), label, predicted, layer, method, and per map:
         energy, hit, near: in the finding, peak on it, peak within 15 px of it (NaN without one).
         outside, peak_outside: energy and peak outside the retina. corner, peak_corner: in
-        `corners.corner_triangles`. entropy, half, variation: see `map_shape`. pearson, spearman,
-        ssim, top_iou: likeness to the first method's map at the same layer (NaN for itself). empty.
+        `corners.corner_triangles`. entropy, half, variation: see `map_shape`. Those of `alike`:
+        likeness to the first method's map at the same layer (NaN for itself). empty.
         The maps that never look (`study.BASELINES`) stand under the layer "-".
     """
     rows = []
@@ -104,7 +109,7 @@ def layer_scores(
         for (layer, method), heat in heats.items():
             scores = map_scores(heat, finding, masks.get("retina"))
             if layer != "-" and method != reference:
-                scores |= likeness(heat, heats[layer, reference])
+                scores |= likeness(heat, heats[layer, reference], alike)
             rows.append(pd.DataFrame({**about, "layer": layer, "method": method, **scores}))
     return pd.concat(rows, ignore_index=True)
 
@@ -133,36 +138,47 @@ def lift_by_kind(
 def map_scores(
     heat: Tensor, finding: Tensor | None = None, retina: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """All figures of a batch of maps (N, H, W), each (N,); see `layer_scores`."""
+    """All figures of a batch of maps (N, H, W), each (N,); see `layer_scores`.
+
+    Energies and peaks are those of `localization`, for all masks from one sum and one maximum.
+    """
+    localization.check_maps(heat)
+    flat = heat.flatten(1)
+    total, (highest, peak) = flat.sum(dim=1), flat.max(dim=1)
+    empty = highest == 0
+
+    def energy(mask: Tensor) -> Tensor:
+        return (flat * mask.flatten(1)).sum(dim=1) / total.clamp_min(torch.finfo(flat.dtype).tiny)
+
+    def hit(mask: Tensor) -> Tensor:
+        return (mask.flatten(1).gather(1, peak[:, None])[:, 0] & ~empty).float()
+
     unknown = torch.full((len(heat),), torch.nan)
     scores = dict.fromkeys(("energy", "hit", "near", "outside", "peak_outside"), unknown)
     if finding is not None:
         absent = ~finding.flatten(1).any(dim=1)
-        scores["energy"] = localization.energy_in_mask(heat, finding)
-        scores["hit"] = localization.pointing_hit(heat, finding).float()
-        scores["near"] = localization.pointing_hit(heat, finding, TOLERANCE).float()
-        for name in ("energy", "hit", "near"):
-            scores[name] = scores[name].masked_fill(absent, torch.nan)
+        near = localization.pointing_hit(heat, finding, TOLERANCE).float()
+        found = {"energy": energy(finding), "hit": hit(finding), "near": near}
+        scores |= {name: value.masked_fill(absent, torch.nan) for name, value in found.items()}
     if retina is not None:
-        scores["outside"] = localization.energy_in_mask(heat, ~retina)
-        scores["peak_outside"] = localization.pointing_hit(heat, ~retina).float()
+        scores |= {"outside": energy(~retina), "peak_outside": hit(~retina)}
     triangles = corners.corner_triangles((heat.shape[1], heat.shape[2])).expand(heat.shape)
-    scores["corner"] = localization.energy_in_mask(heat, triangles)
-    scores["peak_corner"] = localization.pointing_hit(heat, triangles).float()
+    scores |= {"corner": energy(triangles), "peak_corner": hit(triangles)}
     scores["entropy"] = map_shape.entropy(heat)
     scores["half"] = map_shape.area_above_half(heat)
     scores["variation"] = map_shape.total_variation(heat)
-    scores["empty"] = localization.is_empty(heat)
-    return scores
+    return scores | {"empty": empty}
 
 
-def likeness(heat: Tensor, other: Tensor) -> dict[str, Tensor]:
-    """`agreement.AGREEMENTS` of two batches of maps (N, H, W), at a quarter of their size.
+def likeness(
+    heat: Tensor, other: Tensor, figures: Sequence[str] = tuple(agreement.AGREEMENTS)
+) -> dict[str, Tensor]:
+    """Figures of `agreement.AGREEMENTS` of two batches of maps, at a quarter of their size.
 
     The cells behind them are larger than four pixels, so nothing is lost but time.
     """
     small = [min_max(F.avg_pool2d(maps[:, None], REDUCED)[:, 0]) for maps in (heat, other)]
-    return {name: figure(*small) for name, figure in agreement.AGREEMENTS.items()}
+    return {name: agreement.AGREEMENTS[name](*small) for name in figures}
 
 
 def mean_of(table: pd.DataFrame, column: str, **where: object) -> Interval:

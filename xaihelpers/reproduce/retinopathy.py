@@ -103,7 +103,7 @@ def layers_table(count: dict[str, int]) -> pd.DataFrame:
     for arch, images in count.items():
         study = open_study("fundus", arch, limit=images)
         seen = layer_study.look(study.model, study.data, LAYERS[arch], METHODS)
-        scores = layer_study.layer_scores(seen, study.data, FINDINGS[study.data.name])
+        scores = layer_study.layer_scores(seen, study.data, FINDINGS[study.data.name], ALIKE)
         table = summary(scores, (*SHOWN, *ALIKE, *SHAPE))
         table.insert(0, "network", arch)
         tables.append(_stamped(table, study))
