@@ -8,9 +8,11 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 OPTIONS  = --profile $(PROFILE) --seed $(SEED) --data-root "$(DATA_ROOT)" $(if $(SKIP_BAD),--skip-bad)
+# a browser's upload is one message; the servers' own limit of 10 MB would end the connection
+UPLOADS  = tornado_settings="{'websocket_max_message_size': 104857600}"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce train test lab bench lint clean notebooks site
+.PHONY: help setup reproduce train test lab app bench lint clean notebooks site
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -34,7 +36,10 @@ test: setup  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: setup  ## open the chapters in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.$(UPLOADS)
+
+app: setup  ## the explorer as a page on this machine, at 127.0.0.1 only (DATA_ROOT=folder for real data)
+	DATA_ROOT="$(abspath $(DATA_ROOT))" JUPYTER_PATH=apps/share $(BIN)/voila apps/explorer.ipynb --template=explorer --Voila.ip=127.0.0.1 --Voila.$(UPLOADS)
 
 bench: setup  ## speed side by side with the peers
 	$(BIN)/python -m benchmarks

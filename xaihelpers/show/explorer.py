@@ -8,7 +8,6 @@ Runs in JupyterLab, in Colab and as a page of its own (`make app`).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -23,6 +22,7 @@ from xaihelpers.show import explorer_html as html
 from xaihelpers.show.errors import ViewError
 from xaihelpers.show.explorer_controls import Controls
 from xaihelpers.show.explorer_core import Frame, View, Workbench
+from xaihelpers.show.explorer_live import Newest
 from xaihelpers.show.explorer_sources import Entry, own_file, prepared
 
 _numbers = count()  # keeps apart the style rules of several explorers on one page
@@ -48,7 +48,7 @@ class Explorer(widgets.VBox):
         self.frame: Frame | None = None
         self.draws = 0
         self._image, self._prefix = "", f"xai{next(_numbers)}"
-        self._lock, self._asked, self._quiet = threading.RLock(), 0, False
+        self._newest, self._quiet = Newest(), False
         self._thumbs = widgets.HBox(layout={"flex_flow": "row wrap"})
         self._thumb_style, self._notice = widgets.HTML(), widgets.HTML()
         self._panels, self._bars = widgets.HTML(), widgets.HTML()
@@ -95,7 +95,7 @@ class Explorer(widgets.VBox):
         Raises:
             ViewError: no such choice.
         """
-        with self._lock, self._silently():
+        with self._newest.lock, self._silently():
             if "network" in choices:
                 self.controls.choose(network=choices.pop("network"))
                 self._open_network()
@@ -104,6 +104,18 @@ class Explorer(widgets.VBox):
             self.controls.choose(**choices)
         self._request()
         return self
+
+    def add(self, name: str, content: bytes) -> str:
+        """Add an image file, as an upload does; gives the key to `look(image=...)` at it.
+
+        Raises:
+            UploadError: it is no usable picture.
+        """
+        sample = own_file(name, content)
+        self.workbench.add(sample)
+        if sample.key not in self._keys:
+            self._fill_gallery([*self._keys, sample.key])
+        return sample.key
 
     def figure(self) -> Figure:
         """What is shown, as a figure to keep."""
@@ -133,24 +145,27 @@ class Explorer(widgets.VBox):
 
     def _on_network(self, change: dict[str, Any]) -> None:
         if not self._quiet:
-            with self._lock, self._silently():
+            with self._newest.lock, self._silently():
                 self._guarded(self._open_network)
             self._request()
 
     def _on_thumb(self, key: str) -> None:
-        with self._lock, self._silently():
+        with self._newest.lock, self._silently():
             self._guarded(lambda: self._choose_image(key))
         self._request()
 
     def _on_upload(self, change: dict[str, Any]) -> None:
         for file in change["new"]:
-            with self._lock, self._silently():
+            with self._newest.lock, self._silently():
                 self.controls.upload.value = ()  # so that the same file can be chosen again
-                if self._guarded(lambda f=file: self._add_file(f["name"], bytes(f["content"]))):
+                if self._guarded(lambda file=file: self._take(file)):
                     self._request()
 
+    def _take(self, file: dict[str, Any]) -> None:
+        self._choose_image(self.add(file["name"], bytes(file["content"])))
+
     def _on_save(self, button: widgets.Button) -> None:
-        with self._lock:
+        with self._newest.lock:
             self._guarded(self._offer_files)
 
     def _guarded(self, action: Any) -> bool:
@@ -166,11 +181,7 @@ class Explorer(widgets.VBox):
 
     def _request(self) -> None:
         """Draw, unless a newer request is waiting for its turn, which will draw this one's, too."""
-        self._asked += 1
-        number = self._asked
-        with self._lock:
-            if number == self._asked:
-                self._guarded(self._draw)
+        self._newest(lambda: self._guarded(self._draw))
 
     def _draw(self) -> None:
         frame = self.workbench.frame(self.view)
@@ -228,13 +239,6 @@ class Explorer(widgets.VBox):
             mark("xai-chosen")
         best = self.workbench.scan(self.view).logits[0].argsort(descending=True).tolist()
         self.controls.choose(first=best[0], other=best[min(1, len(best) - 1)])
-
-    def _add_file(self, name: str, content: bytes) -> None:
-        sample = own_file(name, content)
-        self.workbench.add(sample)
-        if sample.key not in self._keys:
-            self._fill_gallery([*self._keys, sample.key])
-        self._choose_image(sample.key)
 
     def _offer_files(self) -> None:
         self._links.value = html.downloads(export.files(self._shown(), self.entry))

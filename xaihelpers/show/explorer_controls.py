@@ -39,6 +39,7 @@ class Controls:
         self.upload = widgets.FileUpload(
             accept=FILES, description="Your own picture", tooltip="PNG, JPEG, TIFF, BMP or WebP"
         )
+        self.upload.layout.width = "200px"
         self.layer = _dropdown("Layer", [("last", "last")], "where in the network the map is made")
         self.first = widgets.IntSlider(
             min=0, max=1, description="Class", readout=False, style=WIDE, tooltip="class to explain"

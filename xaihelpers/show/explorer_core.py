@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from xaihelpers import networks
 from xaihelpers.cams import Explanation, hooks, targets
 from xaihelpers.cams.methods import METHODS
+from xaihelpers.cams.passes import undisturbed
 from xaihelpers.evaluation import localization
 from xaihelpers.show import explorer_pictures as pictures
 from xaihelpers.show.explorer_sources import Sample, find_networks, gallery, prepared
@@ -94,7 +95,7 @@ class Scan:
 
     def __init__(self, model: nn.Module, image: np.ndarray, layers: dict[str, str]) -> None:
         x = networks.normalize(torch.from_numpy(image).permute(2, 0, 1)[None])
-        with hooks.capture(model, *layers.values()) as taps:
+        with undisturbed(model, "cpu"), hooks.capture(model, *layers.values()) as taps:
             self._logits = model(x)
         self._taps = dict(zip(layers, taps, strict=True))
         self._size = image.shape[:2]
@@ -180,9 +181,8 @@ class Workbench:
         """The maps of all methods for the view's picture, layer and target."""
         other = view.other if view.kind == "difference" else None
         key = (view.network, view.image, view.layer, view.kind, view.first, other)
-        return self._explanations.get(
-            key, lambda: self.scan(view).explain(view.layer, as_target(view))
-        )
+        target = question(view.kind, view.first, view.other)
+        return self._explanations.get(key, lambda: self.scan(view).explain(view.layer, target))
 
     def frame(self, view: View) -> Frame:
         """Pictures and numbers of a view."""
@@ -207,7 +207,7 @@ class Workbench:
             view=view,
             sample=sample,
             probabilities=tuple(found.logits.softmax(dim=1)[0].tolist()),
-            target=in_words(view, classes),
+            target=in_words(view.kind, classes[view.first], classes[view.other]),
             plain=pictures.draw(image, lines=lines),
             panels=panels,
             scores=scores,
@@ -216,20 +216,18 @@ class Workbench:
         )
 
 
-def as_target(view: View) -> targets.ClassTarget | targets.Difference:
-    """The score that a view asks about."""
-    if view.kind == "difference":
-        return targets.difference(view.first, view.other)
-    if view.kind == "counterfactual":
-        return targets.counterfactual(view.first)
-    return targets.logit(view.first)
+def question(kind: str, first: int, other: int) -> targets.ClassTarget | targets.Difference:
+    """The score of a kind of question: for a class, against it, or for it and not the other."""
+    if kind == "difference":
+        return targets.difference(first, other)
+    return targets.counterfactual(first) if kind == "counterfactual" else targets.logit(first)
 
 
-def in_words(view: View, classes: tuple[str, ...]) -> str:
-    """The question that a view asks, e.g. "for Severe rather than Mild"."""
-    if view.kind == "difference":
-        return f"for {classes[view.first]} rather than {classes[view.other]}"
-    return f"{'against' if view.kind == 'counterfactual' else 'for'} {classes[view.first]}"
+def in_words(kind: str, first: str, other: str) -> str:
+    """The same question in words, e.g. "for Severe rather than Mild"."""
+    if kind == "difference":
+        return f"for {first} rather than {other}"
+    return f"{'against' if kind == 'counterfactual' else 'for'} {first}"
 
 
 def measured(sample: Sample, shown: str) -> tuple[str, np.ndarray | None]:

@@ -92,7 +92,7 @@ def draw(
     if box is not None and box[2] > box[0]:
         x0, y0, x1, y1 = (round(edge * side / image.shape[0]) for edge in box)
         for colour, width in (((0, 0, 0), 4), (BOX_COLOUR, 2)):  # seen on light and on dark
-            cv2.rectangle(panel, (x0, y0), (x1 - 1, y1 - 1), colour, width)
+            cv2.rectangle(panel, (x0 + 1, y0 + 1), (x1 - 2, y1 - 2), colour, width)
     return panel
 
 
