@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from xaihelpers.show.style import new_figure
 
 SIDES = {"ours": "#c0392b", "captum": "#2f6db5", "torchcam": "#6aa66a", "grad-cam": "#8a7bb5"}
-TICKS = (0.25, 0.5, 1, 2, 5, 10, 20, 50)
+TICKS = (0.2, 0.5, 1, 2, 5, 10, 20)
 
 
 def picture(times: pd.DataFrame, batch: int) -> Figure:
@@ -22,7 +22,7 @@ def picture(times: pd.DataFrame, batch: int) -> Figure:
     shown = shown[shown["contestant"].str.split(",").str[0].isin(SIDES)]
     names = list(dict.fromkeys(shown["contestant"]))
     archs = list(dict.fromkeys(shown["network"]))
-    figure, axes = new_figure(1, len(archs), (2.4, 0.8 + 0.2 * len(names)), "constrained")
+    figure, axes = new_figure(1, len(archs), (2.5, 0.8 + 0.2 * len(names)), "constrained")
     for ax, arch in zip(axes[0], archs, strict=True):
         _panel(ax, shown[shown["network"] == arch].set_index("contestant"), names)
         ax.set_title(arch)
@@ -47,14 +47,15 @@ def _panel(ax: Axes, rows: pd.DataFrame, names: list[str]) -> None:
         colour = SIDES[name.split(",")[0]]
         ax.plot([1, ratio], [place, place], color=colour, linewidth=3, solid_capstyle="butt")
         ax.plot(ratio, place, "o", color=colour, markersize=4)
-        side, step = ("left", 1.12) if ratio >= 1 else ("right", 1 / 1.12)
+        side, step = ("left", 1.25) if ratio >= 1 else ("right", 1 / 1.25)
         ax.text(ratio * step, place, f"{ratio:.2f}", va="center", ha=side, fontsize=7)
     ax.axvline(1, color="0.3", linewidth=0.8)
     ax.set_xscale("log")
-    ax.set_xlim(0.12, 60)
+    ax.set_xlim(0.1, 60)
     ax.xaxis.set_major_locator(FixedLocator(TICKS))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.tick_params(axis="x", labelsize=7)
     ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
     ax.set_ylim(len(names) - 0.5, -0.5)
