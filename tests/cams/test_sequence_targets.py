@@ -1,4 +1,4 @@
-"""Scores of words, sentences and answers are those worked out by hand, and explain what they say."""
+"""Scores of words, sentences and answers are those worked out by hand, and explain what is said."""
 
 import math
 

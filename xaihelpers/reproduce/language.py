@@ -26,11 +26,11 @@ from xaihelpers.reproduce import language_data as data
 
 Made = dict[str, tuple[nn.Module, dict[str, Any]]]  # name -> network, what its card says
 
-PAIR = Steps(2000)  # captioner and question answerer learn together, with one eye
+PAIR = Steps(1200)  # captioner and question answerer learn together, with one eye
 RECIPES: dict[str, Steps] = {
     "scenes_captioner": PAIR,
     "scenes_vqa": PAIR,
-    "findings_captioner": Steps(400, lr=1e-3),
+    "findings_captioner": Steps(300),
 }
 SEEDS = (0, 1)  # of the rendered training scenes
 FINDINGS = {"train": 600, "test": 200}  # radiographs

@@ -12,6 +12,7 @@ from torch import Tensor
 from xaihelpers import datasets
 from xaihelpers.datasets.cache import CachedDataset
 from xaihelpers.datasets.questions import ANSWERS, Question, questions
+from xaihelpers.datasets.records import Record
 from xaihelpers.datasets.scenes import Thing, things_of
 from xaihelpers.datasets.sentences import mirrored, sentence
 from xaihelpers.networks.language import SIDE, Vocabulary
@@ -44,11 +45,16 @@ def scenes(split: str, seeds: Sequence[int] = (0,), limit: int | None = None) ->
     pieces, things = [], []
     for seed in seeds:
         found = datasets.load("scenes", split, size=SIDE, seed=seed, limit=limit)
-        if isinstance(found, CachedDataset):
+        if isinstance(found, CachedDataset):  # leaves the masks alone
             pieces.append(found.images)
+            records = [
+                Record(image, 0, meta=meta)
+                for image, meta in zip(found.images, found.metas, strict=False)
+            ]
         else:
-            pieces.append(np.stack([found[i].image for i in range(len(found))]))
-        things += [things_of(found[i]) for i in range(len(found))]
+            records = [found[i] for i in range(len(found))]
+            pieces.append(np.stack([record.image for record in records]))
+        things += [things_of(record) for record in records]
     return Scenes(tuple(pieces), tuple(things))
 
 
