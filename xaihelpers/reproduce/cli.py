@@ -88,6 +88,21 @@ def sweep(arguments: argparse.Namespace) -> int:
     )
 
 
+def study(arguments: argparse.Namespace) -> int:
+    from xaihelpers.reproduce import evidence
+
+    fields = ("methods", "layers", "scores", "images", "fresh", "some")
+    chosen = {name: getattr(arguments, name) for name in fields}
+    return evidence.run(
+        arguments.study,
+        arguments.networks,
+        arguments.profile,
+        arguments.seed,
+        arguments.data_root,
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items()},
+    )
+
+
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
@@ -148,6 +163,24 @@ def _add_claims(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     ledger.set_defaults(command=claims)
 
 
+def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    measured = commands.add_parser(
+        "study",
+        help="every method, layer and network over whole test sets, with baselines",
+        description="Several processes: accelerate launch -m xaihelpers study ...",
+    )
+    measured.add_argument("study", nargs="*", help="fundus, chest_xray ... (default: all)")
+    measured.add_argument("--networks", nargs="+", default=[], help="default: all of the study")
+    measured.add_argument("--layers", nargs="+", default=[], help="roles, such as last stage4")
+    measured.add_argument("--methods", nargs="+", default=[], help="the first is compared with")
+    measured.add_argument("--scores", nargs="+", default=[], help="figures over all images")
+    measured.add_argument("--images", type=int, help="how many, at random (0: all)")
+    measured.add_argument("--fresh", type=int, help="images for random weights (0: none)")
+    measured.add_argument("--some", type=int, help="images for removal figures (0: none)")
+    _add_run_options(measured)
+    measured.set_defaults(command=study)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser with every command; each leaves its function in `command`."""
     parser = argparse.ArgumentParser(
@@ -156,7 +189,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_data(commands)
     training = commands.add_parser("train", help="train the studies' networks")
-    training.add_argument("study", nargs="?", help="fundus, chest_xray or scenes (default: all)")
+    training.add_argument("study", nargs="?", help="fundus, chest_xray, scenes or language")
     training.add_argument("arch", nargs="?", help="for example vgg19 (default: all of the study)")
     _add_run_options(training)
     training.set_defaults(command=train)
@@ -173,6 +206,7 @@ def build_parser() -> argparse.ArgumentParser:
     stored = commands.add_parser("notebooks", help="execute the chapters and store them in place")
     stored.add_argument("names", nargs="*", help="numbers or names (default: all)")
     stored.set_defaults(command=notebooks)
+    _add_study(commands)
     _add_claims(commands)
     _add_sweep(commands)
     places = commands.add_parser("badges", help="write the repository's address into the chapters")

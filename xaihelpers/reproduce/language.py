@@ -23,6 +23,7 @@ from xaihelpers.networks.language import Vocabulary
 from xaihelpers.networks.language_training import Pair, Steps, caption_loss, fit_steps, pair_loss
 from xaihelpers.networks.recipes import best_precision
 from xaihelpers.reproduce import language_data as data
+from xaihelpers.reproduce.studies import StudyError
 
 Made = dict[str, tuple[nn.Module, dict[str, Any]]]  # name -> network, what its card says
 
@@ -43,7 +44,7 @@ def run(network: str | None = None, seed: int = 0) -> int:
     Returns 0.
 
     Raises:
-        ValueError: no network has this name.
+        StudyError: no network has this name.
     """
     for name in RECIPES if network is None else (network,):
         card = train(name, seed)
@@ -59,11 +60,11 @@ def train(name: str, seed: int = 0, recipe: Steps | None = None) -> dict[str, An
     on from its last save under `data_dir()/training`.
 
     Raises:
-        ValueError: no network has this name.
+        StudyError: no network has this name.
         TrainingError, StorageError, CheckpointError: as `fit_steps` and `checkpoints.save`.
     """
     if name not in RECIPES:
-        raise ValueError(f"no language network {name!r}; there are: {', '.join(RECIPES)}")
+        raise StudyError(f"no language network {name!r}; there are: {', '.join(RECIPES)}")
     recipe = recipe or RECIPES[name]
     path = files.checkpoints_dir() / f"{name}.safetensors"
     card: dict[str, Any] = {"study": "language", "arch": name, "seed": seed}

@@ -17,6 +17,7 @@ from xaihelpers import datasets, files, networks
 from xaihelpers.datasets.records import SPLITS, ImageDataset
 from xaihelpers.evaluation.baselines import colour_size_baseline
 from xaihelpers.networks.classifiers import WeightsUnavailableError
+from xaihelpers.reproduce import language
 from xaihelpers.reproduce.studies import (
     EXPERIMENTS,
     STUDIES,
@@ -44,6 +45,8 @@ def run(
 ) -> int:
     """Train every network asked for (None: all whose data are there); finished ones are kept.
 
+    The study "language" stands for the captioners and the question answerer of rendered images.
+
     Returns 0.
 
     Raises:
@@ -51,6 +54,8 @@ def run(
         TrainingError, StorageError, DataError: as `networks.train_study` and `datasets.load`.
     """
     experiments = () if data_root else tuple(EXPERIMENTS)
+    if study == "language":
+        return language.run(arch, seed)
     for name in (*present(data_root), *experiments) if study is None else (study,):
         if data_name(name, data_root) == name and data_root:
             raise StudyError(f"{data_root} does not hold the real data of {name}: leave it out")
@@ -63,6 +68,8 @@ def run(
                 f"[{found['accuracy_low']:.3f}, {found['accuracy_high']:.3f}], quadratic kappa "
                 f"{kappa} on {found['n']} {card['data']['origin']} test images"
             )
+    if study is None and arch is None and not data_root:
+        language.run(seed=seed)  # last: its captioner of radiographs stands on the chest network
     return 0
 
 

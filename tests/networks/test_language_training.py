@@ -1,0 +1,98 @@
+"""Training by steps learns, depends on the seed alone, and goes on after a kill as if unbroken."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from xaihelpers.networks.captioner import Captioner
+from xaihelpers.networks.language import Vocabulary
+from xaihelpers.networks.language_training import (
+    Pair,
+    Steps,
+    caption_loss,
+    fit_steps,
+    pair_loss,
+)
+from xaihelpers.networks.progress import TrainingError
+from xaihelpers.networks.vqa import VQA
+
+RECIPE = Steps(6, batch_size=4, lr=0.02, low_precision=False)
+
+
+def line(model: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    inputs, truth = batch
+    return (model(inputs) - truth).square().mean()
+
+
+def points(step: int) -> tuple[torch.Tensor, ...]:
+    inputs = torch.randn(16, 2, generator=torch.Generator().manual_seed(step))
+    return inputs, inputs.sum(dim=1, keepdim=True)
+
+
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 4), nn.Dropout(0.2), nn.Linear(4, 1))
+
+
+def test_it_learns_and_notes_how_far_it_has_come(tmp_path: Path) -> None:
+    recipe = Steps(300, lr=0.05, low_precision=False)
+    net = nn.Linear(2, 1)
+    history = fit_steps(net, points, line, recipe, tmp_path, progress=False)
+    assert [row["step"] for row in history] == [100, 200, 300]
+    assert history[-1]["loss"] < 0.01 < history[0]["loss"]
+    assert not net.training
+
+
+def test_a_broken_run_goes_on_as_if_unbroken(tmp_path: Path) -> None:
+    whole = model()
+    fit_steps(whole, points, line, RECIPE, tmp_path / "whole", progress=False)
+
+    def killed(step: int) -> tuple[torch.Tensor, ...]:
+        if step == 4:
+            raise KeyboardInterrupt
+        return points(step)
+
+    options = {"save_seconds": 0.0, "progress": False}
+    with pytest.raises(KeyboardInterrupt):
+        fit_steps(model(), killed, line, RECIPE, tmp_path / "broken", **options)  # type: ignore[arg-type]
+    again = model()
+    fit_steps(again, points, line, RECIPE, tmp_path / "broken", progress=False)
+    for one, two in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_another_recipes_run_is_not_continued(tmp_path: Path) -> None:
+    fit_steps(model(), points, line, RECIPE, tmp_path, progress=False)
+    with pytest.raises(TrainingError, match="another recipe"):
+        fit_steps(model(), points, line, RECIPE, tmp_path, seed=1, progress=False)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="learning rate"):
+        fit_steps(model(), points, lambda m, b: line(m, b) / 0, RECIPE, tmp_path, progress=False)
+
+
+def test_captioner_and_answerer_share_one_eye_and_both_learn() -> None:
+    torch.manual_seed(0)
+    words = Vocabulary(["a", "b"])
+    pair = Pair(Captioner(len(words)), VQA(3, len(words)))
+    assert pair.vqa.encoder is pair.captioner.encoder
+    images = torch.randn(2, 3, 96, 96)
+    tokens = words.encode(["a b", "b"])
+    batch = (images, tokens, tokens[:, None].repeat(1, 2, 1), torch.tensor([[0, 1], [2, 0]]))
+    pair_loss(pair, batch).backward()
+    for part in (pair.captioner.head, pair.vqa.head, pair.captioner.encoder.stage1[0]):
+        assert part.weight.grad.abs().sum() > 0  # type: ignore[union-attr, operator]
+
+
+def test_padding_does_not_enter_the_loss_of_the_words() -> None:
+    torch.manual_seed(0)
+    words = Vocabulary(["a", "b"])
+    captioner, images = Captioner(len(words)).eval(), torch.randn(1, 3, 96, 96)
+    tokens = words.encode(["a b"])
+    longer = torch.cat([tokens, torch.zeros(1, 3, dtype=torch.int64)], dim=1)
+    torch.testing.assert_close(
+        caption_loss(captioner, (images, longer)), caption_loss(captioner, (images, tokens))
+    )
