@@ -26,7 +26,7 @@ def test_help_names_every_command_without_importing_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for command in ("data", "train", "reproduce", "notebooks"):
+    for command in ("data", "train", "reproduce", "notebooks", "study"):
         assert command in done.stdout
 
 
@@ -52,6 +52,19 @@ def test_train_hands_over_study_and_arch(monkeypatch: pytest.MonkeyPatch) -> Non
         ("fundus", "vgg19", 2, "", "quick", False),
         (None, None, 0, "", "quick", False),
     ]
+
+
+def test_study_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    note = lambda *given, **more: calls.append((given, more)) or 0  # noqa: E731
+    stand_in(monkeypatch, "xaihelpers.reproduce.evidence", run=note)
+    assert cli.main(["study", "fundus", "--networks", "vgg19", "--layers", "last"]) == 0
+    assert cli.main(["study", "--profile", "gpu", "--some", "5"]) == 0
+    (first, chosen), (second, more) = calls
+    assert first == (["fundus"], ["vgg19"], "quick", 0, "")
+    assert chosen["layers"] == ("last",)
+    assert second == ([], [], "gpu", 0, "")
+    assert (more["some"], more["images"]) == (5, None)
 
 
 def test_notebooks_and_data_commands_reach_their_functions(monkeypatch: pytest.MonkeyPatch) -> None:
