@@ -62,6 +62,12 @@ def test_a_summary_has_a_row_per_layer_and_method_and_says_where_nothing_is_know
     }
 
 
+def test_means_of_a_single_image_are_left_out() -> None:
+    table = pd.DataFrame({"image": [0, 1, 0], "layer": ["a", "a", "b"], "x": [1.0, 3.0, 1.0]})
+    found = retinopathy.intervals(table, "x", {name: {"layer": name} for name in "ab"})
+    assert {name: interval.estimate for name, interval in found.items()} == {"a": 2}
+
+
 def test_only_the_tables_asked_for_are_written(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(retinopathy.files, "results_dir", lambda: tmp_path)
     asked = {}

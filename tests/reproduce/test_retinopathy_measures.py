@@ -1,6 +1,6 @@
 """Measures from tables: by hand, paired by image, NaN where nothing can be measured."""
 
-from math import isnan, nan
+from math import inf, isnan, nan
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ import pytest
 
 from xaihelpers.evaluation import factorial
 from xaihelpers.evaluation.corner_causes import FACTORS
+from xaihelpers.evaluation.intervals import Interval
 from xaihelpers.reproduce import retinopathy_measures as measures
 from xaihelpers.reproduce.claim_rules import CLAIMS
 
@@ -115,6 +116,10 @@ def test_without_masks_the_claims_that_need_them_are_not_testable_here() -> None
         assert any(isnan(m.value) for m in found.values())
         assert CLAIMS[name].judge(found) == "not testable here"
     assert CLAIMS["C1"].judge(measures.c1(BARE)) != "not testable here"
+
+
+def test_a_share_of_no_effect_is_no_measure() -> None:
+    assert isnan(measures.measure(lambda: Interval(1.0, -inf, inf, 0.95, 5)).value)
 
 
 def test_one_image_is_too_few_for_a_measure() -> None:

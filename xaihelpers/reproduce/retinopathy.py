@@ -9,7 +9,8 @@ more images than the chapter has time for. The same functions make the chapter's
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.evaluation import corner_tables, layer_study, steadiness
 from xaihelpers.evaluation.baselines import BaselineResult
 from xaihelpers.evaluation.corner_causes import Setup
-from xaihelpers.evaluation.intervals import bootstrap_interval
+from xaihelpers.evaluation.errors import EvaluationError
+from xaihelpers.evaluation.intervals import Interval, bootstrap_interval
 from xaihelpers.reproduce.main_job import FINDINGS, METHODS, save_table
 from xaihelpers.reproduce.studies import Study, open_study
 
@@ -90,6 +92,17 @@ def summary(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         means = {column: _mean(part[column]) for column in columns}
         rows.append({"layer": layer, "method": method, "images": len(part)} | means)
     return pd.DataFrame(rows)
+
+
+def intervals(
+    table: pd.DataFrame, column: str, rows: Mapping[str, Mapping[str, object]]
+) -> dict[str, Interval]:
+    """Label -> mean of the column over the rows chosen by equality; without those of one image."""
+    found = {}
+    for label, where in rows.items():
+        with suppress(EvaluationError):
+            found[label] = layer_study.mean_of(table, column, **where)
+    return found
 
 
 def _mean(values: pd.Series) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import product
-from math import nan
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ def measure(make: Callable[..., Interval], *arguments: Any, **options: Any) -> M
         found = make(*arguments, **options)
     except EvaluationError:
         return Measure(nan)
+    if not all(map(isfinite, (found.estimate, found.low, found.high))):
+        return Measure(nan)  # a share of an effect of 0
     return Measure(found.estimate, found.low, found.high, found.count)
 
 
