@@ -36,9 +36,10 @@ class SmallVGG(nn.Module):
         else:
             self.pool = nn.Sequential(nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(4))
             self.head = nn.Sequential(
-                nn.Linear(16 * channels, 256),
+                nn.Linear(16 * channels, 256, bias=False),
+                nn.BatchNorm1d(256),
                 nn.ReLU(),
-                nn.Dropout(0.5),
+                nn.Dropout(0.3),
                 nn.Linear(256, num_classes),
             )
 

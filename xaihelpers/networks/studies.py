@@ -62,14 +62,18 @@ STUDIES: dict[tuple[str, str], Recipe] = {
         augmentation=CHEST,
     ),
 }
-# One recipe for all: a comparison of the two small ones is then one of their heads.
+# The scenes' networks see objects large enough for small images. One recipe for both small ones: a
+# comparison of the two is then one of their heads.
 STUDIES |= {
     ("scenes", arch): Recipe(
-        cycles=(Cycle(2e-3, (64, 64, 64)), Cycle(1e-3, (128, 128), warmup=0.2)),
+        cycles=(Cycle(lr, small), Cycle(1e-3, large, warmup=0.2)),
         low_precision=True,
         augmentation=SCENES,
     )
-    for arch in ("resnet18", *SMALL)
+    for arch, lr, small, large in (
+        ("resnet18", 2e-3, (64,) * 3, (128,) * 2),
+        *((name, 1e-3, (64,) * 4, (128,)) for name in SMALL),
+    )
 }
 FP16_POINTS = 0.2  # largest loss of accuracy or kappa, in points, that fp16 may cost
 
