@@ -32,9 +32,9 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page; at the end, no request to another host may have been tried."""
+    """A page for the tests of a file; at the end, no request to another host was tried."""
     tried: list[str] = []
 
     def local_only(route: Route) -> None:

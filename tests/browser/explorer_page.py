@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 
 class ExplorerPage:
@@ -65,4 +65,17 @@ class ExplorerPage:
 
     def upload(self, name: str, content: bytes) -> None:
         file = {"name": name, "mimeType": "image/png", "buffer": content}
-        self.root.locator("input[type=file]").set_input_files(file)
+        with self.page.expect_file_chooser() as chooser:
+            self.root.get_by_role("button", name="Your own picture").click()
+        chooser.value.set_files(file)
+
+    def reset(self) -> None:
+        """The choices that a test starts from."""
+        self.dropdown("Network").select_option("fundus · efficientnet_b0")
+        self.dropdown("Layer").select_option(index=0)
+        self.root.get_by_role("button", name="class", exact=True).click()
+        self.root.get_by_label("LayerCAM").uncheck()
+        self.root.locator("button.xai-thumb").nth(1).click()
+        expect(self.root.locator("figcaption")).to_have_count(4)
+        expect(self.root.locator("figcaption").nth(1)).to_have_text("Grad-CAM for Mild")
+        self.page.wait_for_timeout(500)

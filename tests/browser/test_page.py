@@ -16,6 +16,7 @@ from tests.browser.conftest import BIN, ROOT, free_port, open_when_up, serving
 from tests.browser.explorer_page import ExplorerPage
 
 Shot = Callable[[Page, str], None]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +33,18 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
         yield f"http://127.0.0.1:{port}/", log
 
 
-@pytest.fixture
-def explorer(page: Page, address: tuple[str, Path]) -> ExplorerPage:
+@pytest.fixture(scope="module")
+def opened(page: Page, address: tuple[str, Path], screenshot: Shot) -> ExplorerPage:
     open_when_up(page, *address)
-    return ExplorerPage(page)
+    explorer = ExplorerPage(page)
+    screenshot(page, "page_1_opened")
+    return explorer
+
+
+@pytest.fixture
+def explorer(opened: ExplorerPage) -> ExplorerPage:
+    opened.reset()
+    return opened
 
 
 def picture_file(side: int = 300) -> bytes:
@@ -45,10 +54,16 @@ def picture_file(side: int = 300) -> bytes:
     return buffer.getvalue()
 
 
+def huge_file() -> bytes:
+    """A small file of 64 million pixels."""
+    buffer = io.BytesIO()
+    Image.new("1", (8000, 8000)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def test_a_visitor_changes_class_layer_network_and_method(
     explorer: ExplorerPage, page: Page, screenshot: Shot
 ) -> None:
-    screenshot(page, "page_1_opened")
     image, *maps = explorer.pictures()
     numbers = explorer.numbers()
     assert len(maps) == 3
@@ -74,6 +89,7 @@ def test_a_visitor_changes_class_layer_network_and_method(
     screenshot(page, "page_4_network")
     assert other[0] == image
     assert not set(other[1:]) & set(finer[1:])
+    assert page.locator(".xai-chosen").all_inner_texts() == ["2"]
     assert explorer.numbers()[0] != numbers[0]
 
     more = explorer.after(lambda: page.get_by_label("LayerCAM").check())
@@ -123,9 +139,9 @@ def test_an_uploaded_picture_is_explained_and_a_broken_file_is_answered(
     broken = {
         "cut.png": picture_file()[:200],
         "note.png": b"no picture at all",
-        "huge.png": b"\x89PNG" + bytes(21_000_000),
+        "huge.png": huge_file(),
     }
-    words = {"cut.png": "cut off or damaged", "note.png": "not an image", "huge.png": "21 MB"}
+    words = {"cut.png": "cut off or damaged", "note.png": "not an image", "huge.png": "8000 x 8000"}
     for name, content in broken.items():
         explorer.upload(name, content)
         expect(explorer.notice()).to_contain_text(name)
@@ -191,4 +207,6 @@ def test_everything_has_a_name_for_those_who_do_not_see_it(
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(300)
     screenshot(page, "page_8_phone")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    assert width <= 390

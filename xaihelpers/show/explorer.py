@@ -51,7 +51,8 @@ class Explorer(widgets.VBox):
         self._newest, self._quiet = Newest(), False
         self._thumbs = widgets.HBox(layout={"flex_flow": "row wrap"})
         self._thumb_style, self._notice = widgets.HTML(), widgets.HTML()
-        self._panels, self._bars = widgets.HTML(), widgets.HTML()
+        self._panels = widgets.HTML(layout={"max_width": html.PANELS_WIDTH})
+        self._bars = widgets.HTML()
         self._scores, self._links = widgets.HTML(), widgets.HTML()
         super().__init__(self._arranged())
         self._watch()
@@ -228,15 +229,19 @@ class Explorer(widgets.VBox):
         self._thumb_style.value = html.thumbnails(images)
         self._thumbs.children = buttons
         self._keys = keys
+        self._mark_chosen()
+
+    def _mark_chosen(self) -> None:
+        for key, button in zip(self._keys, self._thumbs.children, strict=True):
+            mark = button.add_class if key == self._image else button.remove_class
+            mark("xai-chosen")
 
     def _choose_image(self, key: str) -> None:
         """Show a picture, first of all for the class that the network sees in it."""
         if key not in self._keys:
             raise ViewError(f"no picture is called {key!r}; there are {', '.join(self._keys)}")
         self._image = key
-        for name, button in zip(self._keys, self._thumbs.children, strict=True):
-            mark = button.add_class if name == key else button.remove_class
-            mark("xai-chosen")
+        self._mark_chosen()
         best = self.workbench.scan(self.view).logits[0].argsort(descending=True).tolist()
         self.controls.choose(first=best[0], other=best[min(1, len(best) - 1)])
 

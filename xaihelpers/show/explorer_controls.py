@@ -49,7 +49,7 @@ class Controls:
             options=KINDS,
             tooltips=("what speaks for it", "what speaks against it", "why it and not the other"),
         )
-        self.kind.style.button_width = "102px"
+        self.kind.style.button_width = "auto"
         self.other = _dropdown("rather than", [("", 0)], "the class that a difference subtracts")
         self.methods = {
             name: widgets.Checkbox(

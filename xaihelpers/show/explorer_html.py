@@ -14,10 +14,11 @@ from xaihelpers.show import explorer_pictures as pictures
 from xaihelpers.show.explorer_core import TITLES, Frame, Score
 
 THUMBNAIL = 64  # px
+PANELS_WIDTH = "1040px"  # at most, on wide pages
 
 STYLE = """<style>
 .xai-figures {display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 8px;
-  max-width: 1040px; color: var(--jp-ui-font-color1, #222); line-height: 1.35}
+  color: var(--jp-ui-font-color1, #222); line-height: 1.35}
 .xai-figures figure {margin: 0}
 .xai-figures img {width: 100%; height: auto; display: block; border-radius: 3px}
 .xai-figures figcaption, .xai-legend, .xai-text {font-size: 13px; margin: 3px 0}
@@ -34,7 +35,7 @@ STYLE = """<style>
 .xai-notice.xai-wrong {border-color: #c62828; background: rgba(198, 40, 40, .1)}
 .xai-thumb {background-size: cover; color: #fff; text-shadow: 0 0 3px #000, 0 0 3px #000;
   font-weight: 700; padding: 0}
-.xai-thumb.xai-chosen {outline: 3px solid #ff9f1c; outline-offset: -1px}
+.xai-thumb.xai-chosen {box-shadow: 0 0 0 3px #ff9f1c !important}
 </style>"""
 
 

@@ -50,7 +50,7 @@ def live(draw: Draw, **controls: widgets.Widget) -> widgets.VBox:
             raises is shown in place of the pictures.
         controls: widgets with a `value`, in the order in which they are shown.
     """
-    shown, newest = widgets.HTML(), Newest()
+    shown, newest = widgets.HTML(layout={"max_width": html.PANELS_WIDTH}), Newest()
 
     def update() -> None:
         values = {name: control.value for name, control in controls.items()}
