@@ -36,7 +36,7 @@ HEADS: dict[str, str] = {
 }
 SETTINGS = ("frozen", "scratch")
 HIDDEN = 512  # width of the fully connected layers; 4096 in the published network
-COUNTS = {"train": 800, "val": 200, "test": 300}
+COUNTS = {"train": 600, "val": 200, "test": 300}
 EPOCHS, LR, BATCH = 20, 1e-3, 32  # of the heads on frozen maps
 SCRATCH = recipes.Recipe(
     cycles=(recipes.Cycle(2e-3, (96, 96, 96, 96, 128, 128, 128, 128)),),
