@@ -46,7 +46,7 @@ def page(browser: Browser) -> Iterator[Page]:
             route.abort()
 
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(180_000)  # a kernel that starts on busy cores takes its time
     context.route("**/*", local_only)
     opened = context.new_page()
     yield opened
@@ -89,7 +89,7 @@ def open_when_up(page: Page, address: str, log: Path) -> None:
     """Open an address of a server that may still be starting."""
     for _ in range(120):
         try:
-            page.goto(address)
+            page.goto(address, wait_until="commit")
             return
         except Exception as error:
             if "ERR_CONNECTION_REFUSED" not in str(error):

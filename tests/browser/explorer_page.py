@@ -51,12 +51,12 @@ class ExplorerPage:
         """The pictures once an action has changed them and they have come to rest."""
         before = self.pictures()
         action()
-        for _ in range(200):
+        for _ in range(600):
             self.page.wait_for_timeout(50)
             if (now := self.pictures()) != before:
                 break
         else:
-            raise AssertionError("the pictures have not changed in ten seconds")
+            raise AssertionError("the pictures have not changed in half a minute")
         while True:
             self.page.wait_for_timeout(300)
             if (later := self.pictures()) == now:

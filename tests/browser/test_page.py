@@ -166,7 +166,7 @@ def test_keys_move_a_slider_and_the_last_position_is_what_is_shown(
     for press in range(pressed):
         page.keyboard.press("ArrowRight" if press % 8 < 4 else "ArrowLeft")
     page.keyboard.press("Home")
-    expect(page.locator("figcaption").nth(1)).to_have_text("Grad-CAM for No DR", timeout=3000)
+    expect(page.locator("figcaption").nth(1)).to_have_text("Grad-CAM for No DR", timeout=10_000)
     page.wait_for_timeout(1000)
     assert explorer.captions()[1] == "Grad-CAM for No DR"
     assert 1 <= page.evaluate("window.drawn") <= pressed + 1
