@@ -38,6 +38,11 @@ def test_pairs_that_training_never_showed_are_counted_apart() -> None:
     assert scores["colour_seen"] == 1
 
 
+def test_sentences_that_cannot_be_read_are_no_error() -> None:
+    scores = language.caption_scores(["circle a a"], [(CIRCLE, SQUARE)])
+    assert (scores["readable"], scores["exact"], scores["colour"]) == (0, 0, None)
+
+
 def test_bleu_falls_with_a_wrong_word() -> None:
     wrong = RIGHT.replace("blue", "red")
     assert 0.3 < language.bleu4([wrong], [RIGHT]) < 0.9

@@ -41,7 +41,7 @@ def caption_rows(said: Sequence[str], scenes: Sequence[Sequence[Thing]]) -> pd.D
             new = thing is not None and (thing.shape, thing.colour) in HELD_OUT
             rows.append({"scene": number, "named": part.shape, "new_pair": new, **right})
     columns = ["scene", "named", "new_pair", *ATTRIBUTES]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"new_pair": bool})
 
 
 def caption_scores(
@@ -68,7 +68,7 @@ def caption_scores(
         "relation": _share(relations),
     }
     scores |= {name: _share(rows[name]) for name in ATTRIBUTES}
-    for name, part in (("new", rows[rows.new_pair]), ("seen", rows[~rows.new_pair.astype(bool)])):
+    for name, part in (("new", rows[rows.new_pair]), ("seen", rows[~rows.new_pair])):
         scores |= {f"colour_{name}": _share(part.colour), f"things_{name}": len(part)}
     return scores | {"bleu4": bleu4(said, [sentence(things) for things in scenes])}
 
@@ -84,10 +84,10 @@ def majority_by_kind(asked: Sequence[Question]) -> dict[str, str]:
 
 def question_only(asked: Sequence[Question]) -> Callable[[Question], str]:
     """The best guess without a look at the image: the most frequent answer to the very same words,
-    or, to words never seen, to the kind of question.
+    or, to words never seen, to the kind of question; "" to a kind never seen.
     """
     by_text, by_kind = _commonest(asked, lambda question: question.text), majority_by_kind(asked)
-    return lambda question: by_text.get(question.text, by_kind[question.kind])
+    return lambda question: by_text.get(question.text, by_kind.get(question.kind, ""))
 
 
 def _commonest(asked: Sequence[Question], key: Callable[[Question], str]) -> dict[str, str]:
@@ -113,7 +113,7 @@ def answer_scores(
         {
             "kind": [q.kind for q in asked],
             "right": [q.answer == a for q, a in zip(asked, given, strict=True)],
-            "majority": [q.answer == majority[q.kind] for q in asked],
+            "majority": [q.answer == majority.get(q.kind) for q in asked],
             "question_only": [q.answer == blind(q) for q in asked],
         }
     )

@@ -1,0 +1,94 @@
+"""The language networks are made, tested, saved with their cards, kept, and opened again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from xaihelpers.datasets import scenes as scene_set
+from xaihelpers.datasets.questions import ANSWERS
+from xaihelpers.datasets.sentences import sentence
+from xaihelpers.networks import talkers
+from xaihelpers.networks.language import Vocabulary
+from xaihelpers.networks.language_training import Steps
+from xaihelpers.reproduce import language, language_data
+from xaihelpers.reproduce.studies import StudyError
+
+TINY = Steps(2, batch_size=4, low_precision=False)
+RECORDS = [scene_set.render("train", index, size=96) for index in range(6)]
+
+
+def few(
+    split: str, seeds: tuple[int, ...] = (0,), limit: int | None = None
+) -> language_data.Scenes:
+    pixels = np.stack([record.image for record in RECORDS])
+    return language_data.Scenes((pixels,), tuple(scene_set.things_of(r) for r in RECORDS))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
+    monkeypatch.setattr(language_data, "scenes", few)
+    return tmp_path
+
+
+def test_the_pair_is_made_at_once_and_kept(home: Path) -> None:
+    card = language.train("scenes_captioner", 0, TINY)
+    folder = home / "results" / "checkpoints"
+    assert {path.name for path in folder.iterdir()} == {
+        f"scenes_{name}.{kind}" for name in ("captioner", "vqa") for kind in ("json", "safetensors")
+    }
+    assert sum(path.stat().st_size for path in folder.glob("*.safetensors")) < 6e6
+    written = (folder / "scenes_captioner.safetensors").stat().st_mtime_ns
+    assert language.train("scenes_captioner", 0, TINY) == card
+    assert language.train("scenes_vqa", 0, TINY)["metrics"]["n"] == 6 * language.ASKED["test"]
+    assert (folder / "scenes_captioner.safetensors").stat().st_mtime_ns == written
+    assert not list((home / "data" / "training").iterdir())
+
+
+def test_what_is_saved_is_opened_with_the_same_eye_twice(home: Path) -> None:
+    card = language.train("scenes_vqa", 0, TINY)
+    captioner, vqa = talkers.open_captioner(), talkers.open_vqa()
+    assert vqa.answers == ANSWERS
+    assert vqa.card == card
+    assert card["data"] == {"name": "scenes", "origin": "rendered", "version": scene_set.VERSION}
+    for one, two in zip(
+        captioner.captioner.encoder.parameters(), vqa.vqa.encoder.parameters(), strict=True
+    ):
+        assert torch.equal(one, two)
+    said = language.captions(captioner.captioner, captioner.words, few("test"))
+    assert len(said) == 6
+
+
+def test_another_network_is_refused() -> None:
+    with pytest.raises(StudyError, match="scenes_captioner, scenes_vqa"):
+        language.train("poet")
+
+
+def test_a_batch_depends_on_the_step_alone_and_mirrors_images_with_their_words() -> None:
+    captions, asked = Vocabulary(language.sentences.WORDS), Vocabulary(language.questions.WORDS)
+    batches = language_data.pair_batches(few("train"), captions, asked, 12, seed=0)
+    one, again, other = batches(3), batches(3), batches(4)
+    assert all(torch.equal(a, b) for a, b in zip(one, again, strict=True))
+    assert not torch.equal(one[0], other[0])
+    plain = {r.image.tobytes(): sentence(scene_set.things_of(r)) for r in RECORDS}
+    mirrored = 0
+    swap = {"left": "right", "right": "left"}
+    for image, text in zip(one[0], captions.decode(one[1]), strict=True):
+        pixels = image.permute(1, 2, 0).contiguous().numpy()
+        if pixels.tobytes() in plain:
+            assert text == plain[pixels.tobytes()]
+        else:
+            truth = plain[np.ascontiguousarray(pixels[:, ::-1]).tobytes()]
+            assert text == " ".join(swap.get(word, word) for word in truth.split())
+            mirrored += 1
+    assert 0 < mirrored < 12
+
+
+def test_images_of_several_seeds_are_counted_through() -> None:
+    pixels = few("train").pieces[0]
+    things = few("train").things
+    both = language_data.Scenes((pixels[:2], pixels[2:]), things)
+    expected = torch.from_numpy(pixels[[1, 2, 5]]).permute(0, 3, 1, 2)
+    assert torch.equal(both.images([1, 2, 5]), expected)
