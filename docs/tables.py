@@ -152,11 +152,23 @@ def near(network: str) -> Callable[[], str]:
             [role, *(part.set_index("method")["near"].get(name, "-") for name in METHODS)]
             for role, part in table[table["role"] != "-"].groupby("role", sort=False)
         ]
-        blind = table[table["role"] == "-"].iloc[0]
-        rows.append(["a centre blob, which never looks", blind["near"], *["-"] * 4])
         return markdown(["role", *METHODS.values()], rows)
 
     return made
+
+
+def priors() -> str:
+    """The maps that know nothing of the network, per study."""
+    table = load("which_layer")
+    if table.empty:
+        return "Not measured yet: `python -m xaihelpers.reproduce.layer_guide`."
+    table = table[table["role"] == "-"].drop_duplicates(["study", "method"])
+    names = {"centre_gaussian": "a blob in the middle", "edges": "the edges of the image"}
+    rows = [
+        [f"{names[row['method']]}, {row['study']}", row["energy"], row["lift"], row["near"]]
+        for _, row in table.iterrows()
+    ]
+    return markdown(["map", "energy in the finding", "lift", "peak within 15 px"], rows)
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -164,6 +176,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "goals": goals,
     "memory": memory,
     "agreement": agreement,
+    "priors": priors,
     **{f"layers_{name}": layers(name) for name in ("efficientnet_b0", "vgg19", "densenet121")},
     **{f"near_{name}": near(name) for name in ("efficientnet_b0", "vgg19", "densenet121")},
 }

@@ -71,10 +71,12 @@ def test_every_table_of_a_page_is_the_one_of_the_results(tables: ModuleType) -> 
 
 def test_every_number_in_the_words_on_layers_is_measured() -> None:
     words = re.sub(r"<!-- table: .*?<!-- end -->", "", page("which_layer"), flags=re.DOTALL)
-    table = pd.read_csv(ROOT / "results" / "tables" / "which_layer.csv", dtype=str)
+    table = pd.read_csv(
+        ROOT / "results" / "tables" / "which_layer.csv", dtype=str, keep_default_na=False
+    )
     known = {
         f"{float(number):.{places}f}"
-        for number in DECIMAL.findall(" ".join(table.astype(str).to_numpy().flatten()))
+        for number in DECIMAL.findall(" ".join(table.to_numpy().flatten()))
         for places in (1, 2, 3)
     }
     told = DECIMAL.findall(re.sub(r"`[^`]*`", "", words))

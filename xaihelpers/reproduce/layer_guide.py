@@ -31,7 +31,6 @@ from xaihelpers.reproduce.studies import Study, open_study
 
 SUBJECTS = (("fundus", "efficientnet_b0"), ("fundus", "vgg19"), ("chest_xray", "densenet121"))
 NEAR = 15  # px around a finding that count as a hit, as in the published pointing game
-PRIOR = "centre_gaussian"  # a map that never looks
 SCORES = ("energy", "lift", "near")
 SIGNS = ("negative cells", "negative sums", "flipped weights")
 
@@ -96,22 +95,35 @@ def layer_rows(
     }
 
 
+def prior_rows(images: Tensor, masks: Tensor) -> list[dict[str, object]]:
+    """The maps that know nothing of the network: a blob in the middle, and the image's edges."""
+    height, width = masks.shape[1:]
+    blind = {
+        "centre_gaussian": prior_maps.centre_gaussian(len(images), (height, width)),
+        "edges": prior_maps.edges(images),
+    }
+    found = {name: scores(heat, masks) for name, heat in blind.items()}
+    rows: list[dict[str, object]] = []
+    for name, row in found.items():
+        means = {key: str(bootstrap_interval(row[key])) for key in SCORES}
+        rows.append({"role": "-", "method": name, **means})
+    return rows
+
+
 def study_table(study: Study, count: int) -> pd.DataFrame:
-    """Every named layer of one network under every method, and the map that never looks."""
+    """Every named layer of one network under every method, and the maps that ignore the network."""
     images, masks = shown(study.data, FINDINGS[study.data.name], count)
     about = networks.layer_table(study.arch, images.shape[-1]).set_index("role")
-    head = {"study": study.name, "network": study.arch, "images": len(images)}
+    head: dict[str, object] = {"study": study.name, "network": study.arch, "images": len(images)}
     found = layer_rows(study.model, list(about["module"]), images, masks)
-    rows = []
+    rows: list[dict[str, object]] = []
     for role, place in about.iterrows():
         for method in METHODS:
             columns = found[place["module"], method]
             row = head | {"role": role, **place.to_dict(), "method": method}
             row |= {name: str(bootstrap_interval(columns[name])) for name in SCORES}
             rows.append(row | {name: round(float(columns[name].mean()), 3) for name in SIGNS})
-    blind = scores(getattr(prior_maps, PRIOR)(len(images), masks.shape[1:]), masks)
-    row = head | {"role": "-", "method": PRIOR}
-    rows.append(row | {name: str(bootstrap_interval(blind[name])) for name in SCORES})
+    rows += [head | row for row in prior_rows(images, masks)]
     return (
         pd.DataFrame(rows)
         .astype({"channels": "Int64"})
@@ -127,7 +139,7 @@ def study_table(study: Study, count: int) -> pd.DataFrame:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write `results/tables/which_layer.csv`; returns 0."""
     parser = argparse.ArgumentParser(prog="python -m xaihelpers.reproduce.layer_guide")
-    parser.add_argument("--limit", type=int, default=160, help="images with a finding each")
+    parser.add_argument("--limit", type=int, default=120, help="images with a finding each")
     chosen = parser.parse_args(arguments)
     tables = [study_table(open_study(*names), chosen.limit) for names in SUBJECTS]
     path = files.results_dir() / "tables" / "which_layer.csv"
