@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from xaihelpers.datasets import scenes as scene_set
 from xaihelpers.datasets.questions import ANSWERS
 from xaihelpers.datasets.sentences import sentence
-from xaihelpers.networks import talkers
+from xaihelpers.networks import CheckpointError, talkers
+from xaihelpers.networks.captioner import Captioner
 from xaihelpers.networks.language import Vocabulary
 from xaihelpers.networks.language_training import Steps
 from xaihelpers.reproduce import language, language_data
@@ -59,6 +61,41 @@ def test_what_is_saved_is_opened_with_the_same_eye_twice(home: Path) -> None:
         assert torch.equal(one, two)
     said = language.captions(captioner.captioner, captioner.words, few("test"))
     assert len(said) == 6
+
+
+class Trunk(nn.Module):
+    """Stands for the chest classifier's trunk: as many channels and cells, at no cost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.eye = nn.Conv2d(3, talkers.CHEST_CHANNELS, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        small = nn.functional.adaptive_avg_pool2d(images, talkers.CHEST_GRID)
+        return self.relu(self.eye(small))
+
+
+def test_the_captioner_of_radiographs_saves_its_reader_and_knows_its_trunk(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trunk, digest = Trunk(), ["first"]
+
+    def new(words: int) -> tuple[Captioner, str]:
+        model = Captioner(words, trunk, talkers.CHEST_CHANNELS, talkers.CHEST_GRID)
+        return model, digest[0]
+
+    monkeypatch.setattr(talkers, "new_findings_captioner", new)
+    monkeypatch.setattr(language, "FINDINGS", {"train": 6, "test": 3})
+    card = language.train("findings_captioner", 0, TINY)
+    assert card["metrics"]["n"] == 3
+    assert card["trunk_sha256"] == "first"
+    opened = talkers.open_findings_captioner()
+    assert opened.captioner.encoder is trunk
+    assert not opened.model.training
+    digest[0] = "second"
+    with pytest.raises(CheckpointError, match="another chest_xray_densenet121"):
+        talkers.open_findings_captioner()
 
 
 def test_another_network_is_refused() -> None:

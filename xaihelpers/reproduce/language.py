@@ -235,7 +235,6 @@ def _findings(recipe: Steps, work: Path, seed: int) -> Made:
     return {"findings_captioner": (spoken, facts)}
 
 
-@torch.no_grad()
 def _maps(trunk: nn.Module, images: datasets.ImageDataset, path: Path) -> Tensor:
     """The frozen trunk's maps (N, 1024, 14, 14) in fp16; kept at `path` until training is over."""
     if path.exists():
@@ -248,7 +247,7 @@ def _maps(trunk: nn.Module, images: datasets.ImageDataset, path: Path) -> Tensor
         rows = range(start, min(start + 16, len(images)))
         batch, _, _ = datasets.batch(images, rows)
         batch = networks.normalize(batch).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=low):
             parts.append(trunk(batch).half().contiguous())
     found = torch.cat(parts)
     with files.atomic_path(path) as partial:
