@@ -52,6 +52,12 @@ def test_word_maps_are_those_of_each_sentence_alone(speaker: Talker) -> None:
     assert all(float(together[n, length:].sum()) == 0 for n, length in enumerate(lengths))
 
 
+def test_a_sentence_cut_before_its_end_has_a_map_for_every_word(speaker: Talker) -> None:
+    tokens = speaker.words.encode(["a large red circle"])[:, :-1]
+    heat = study.word_maps(speaker, study.images_of(RECORDS[:1]), tokens)
+    assert heat.shape[1] == 4
+
+
 def test_captions_are_measured_word_by_word(speaker: Talker, monkeypatch) -> None:
     texts = [sentences.sentence(scenes.things_of(record)) for record in RECORDS]
     tokens = speaker.words.encode(texts)

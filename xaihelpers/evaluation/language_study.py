@@ -39,13 +39,13 @@ def word_maps(
     method: str = "grad_cam",
     raw: bool = False,
 ) -> Tensor:
-    """One map for every word of every sentence, (N, L - 2, H, W) in [0, 1]; zero after its end.
+    """One map for every word of every sentence, (N, L - 1, H, W) in [0, 1]; zero after its end.
 
     Args:
         images: (N, 3, H, W) uint8. tokens: (N, L) sentences from START to END, such as `say` gives.
         raw: explain the word's logit, not its log-probability.
     """
-    batch, places = normalize(images), tokens.shape[1] - 2
+    batch, places = normalize(images), tokens.shape[1] - 1
     heat = torch.zeros(len(images), places, *images.shape[2:])
     for place in range(places):
         rows = (tokens[:, place + 1] > END).nonzero()[:, 0]
