@@ -28,7 +28,8 @@ def marker_table(follows_text: bool = True) -> pd.DataFrame:
             rows["marker_label"] = 0.02
             rows["finding_label"] = 0.1 if linked else 0.2
             parts.append(rows.assign(network=network, scheme=scheme))
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    return pd.concat([table.assign(arch=arch) for arch in rules.PAIRS], ignore_index=True)
 
 
 def attack_table(after: float) -> pd.DataFrame:
@@ -43,20 +44,20 @@ def failure_table() -> pd.DataFrame:
 
 def test_c8_by_hand() -> None:
     found = measures.c8(marker_table())
-    assert found["linked marker ratio"].value == pytest.approx(8)
-    assert found["balanced marker ratio"].value == pytest.approx(1)
+    assert found["densenet121 linked marker ratio"].value == pytest.approx(8)
+    assert found["small_vgg_gap balanced marker ratio"].value == pytest.approx(1)
     # as trained two thirds are right (2 for COVID, 0 for Normal); swapped none is
-    assert found["linked accuracy lost when swapped"].value == pytest.approx(2 / 3)
-    assert found["balanced accuracy lost when swapped"].value == 0
-    assert found["linked marker ratio"].n == PATIENTS // 3
+    assert found["densenet121 linked accuracy lost when swapped"].value == pytest.approx(2 / 3)
+    assert found["small_vgg_gap balanced accuracy lost when swapped"].value == 0
+    assert found["densenet121 linked marker ratio"].n == PATIENTS // 3
     assert rules.c8(found) == "depends"
 
 
 def test_c14_by_hand() -> None:
     found = measures.c14(marker_table())
-    assert found["marker ratio, linked less balanced"].value == pytest.approx(7)
-    assert found["images that tell"].value == 1
-    assert found["finding energy, balanced less linked"].value == pytest.approx(0.1)
+    assert found["small_vgg_gap marker ratio, linked less balanced"].value == pytest.approx(7)
+    assert found["small_vgg_gap images that tell"].value == 1
+    assert found["small_vgg_gap finding energy, balanced less linked"].value == pytest.approx(0.1)
     assert rules.c14(found) == "confirmed"
     assert rules.c14(measures.c14(marker_table(follows_text=False))) == "not testable here"
 
@@ -74,7 +75,7 @@ def test_c15_by_hand() -> None:
     found = measures.c15(failure_table(), marker_table())
     assert found["natural: turned, own less other map"].value == pytest.approx(0.8)
     assert found["planted: points to the text"].value == 1
-    assert found["planted: points to the text"].n == PATIENTS * 2 // 3
+    assert found["planted: points to the text"].n == PATIENTS * 2 // 3 * len(rules.PAIRS)
     assert rules.c15(found) == "confirmed"
 
 

@@ -13,7 +13,8 @@ def m(low: float, high: float) -> Measure:
 
 def c8(linked: tuple[Measure, Measure], balanced: tuple[Measure, Measure]) -> dict[str, Measure]:
     return {
-        f"{network} {what}": measure
+        f"{arch} {network} {what}": measure
+        for arch in rules.PAIRS
         for network, pair in (("linked", linked), ("balanced", balanced))
         for what, measure in zip(("marker ratio", "accuracy lost when swapped"), pair, strict=True)
     }
@@ -70,6 +71,20 @@ def test_c13_judges_only_networks_whose_true_class_is_gone(networks, verdict) ->
     assert rules.c13(c13(**networks)) == verdict
 
 
+def c14(*architectures: tuple[Measure, Measure, Measure, Measure]) -> dict[str, Measure]:
+    names = (
+        "accuracy lost, linked less balanced",
+        "marker ratio, linked less balanced",
+        "images that tell",
+        "finding energy, balanced less linked",
+    )
+    return {
+        f"{arch} {name}": measure
+        for arch, four in zip(rules.PAIRS, architectures, strict=True)
+        for name, measure in zip(names, four, strict=True)
+    }
+
+
 @pytest.mark.parametrize(
     ("used", "ratio", "told", "moved", "verdict"),
     [
@@ -84,13 +99,15 @@ def test_c13_judges_only_networks_whose_true_class_is_gone(networks, verdict) ->
 def test_c14_needs_a_bias_and_maps_that_show_it_and_its_cure(
     used, ratio, told, moved, verdict
 ) -> None:
-    measures = {
-        "accuracy lost, linked less balanced": used,
-        "marker ratio, linked less balanced": ratio,
-        "images that tell": told,
-        "finding energy, balanced less linked": moved,
-    }
-    assert rules.c14(measures) == verdict
+    unbiased = (m(-0.01, 0.01), m(-1, 1), m(0.3, 0.7), m(-0.1, 0.1))
+    assert rules.c14(c14((used, ratio, told, moved), unbiased)) == verdict
+
+
+def test_c14_depends_where_architectures_disagree() -> None:
+    yes = (m(0.1, 0.2), m(1, 2), m(0.92, 0.98), m(0.1, 0.2))
+    no = (m(0.1, 0.2), m(-1, 2), m(0.92, 0.98), m(0.1, 0.2))
+    assert rules.c14(c14(yes, yes)) == "confirmed"
+    assert rules.c14(c14(yes, no)) == "depends"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import nan
 
 import numpy as np
@@ -11,6 +12,7 @@ from xaihelpers.datasets import chest_xray
 from xaihelpers.evaluation.attacked import energy_kept
 from xaihelpers.evaluation.intervals import Interval, bootstrap_interval, paired_difference
 from xaihelpers.reproduce.claim_types import Measure
+from xaihelpers.reproduce.failure_rules import PAIRS
 
 COVID = chest_xray.CLASSES.index("COVID")
 
@@ -28,60 +30,64 @@ def _ratio_difference(energy: np.ndarray, other: np.ndarray, area: np.ndarray) -
     return float((energy.mean() - other.mean()) / area.mean())
 
 
-def cases(table: pd.DataFrame, network: str, scheme: str) -> pd.DataFrame:
+def cases(table: pd.DataFrame, arch: str, network: str, scheme: str) -> pd.DataFrame:
     """One network's rows under one scheme, ordered by patient, with a column `right`."""
-    rows = table[(table["network"] == network) & (table["scheme"] == scheme)]
+    keys = {"arch": arch, "network": network, "scheme": scheme}
+    rows = table[(table[list(keys)] == list(keys.values())).all(axis=1)]
     return rows.sort_values("index", ignore_index=True).assign(
         right=lambda rows: (rows["predicted"] == rows["label"]).astype(float)
     )
 
 
-def accuracy(table: pd.DataFrame, network: str, scheme: str) -> Measure:
+def accuracy(table: pd.DataFrame, arch: str, network: str, scheme: str) -> Measure:
     """Accuracy of a network under a scheme."""
-    return _measure(bootstrap_interval(cases(table, network, scheme)["right"]))
+    return _measure(bootstrap_interval(cases(table, arch, network, scheme)["right"]))
 
 
-def _lost(table: pd.DataFrame, network: str) -> np.ndarray:
+def _lost(table: pd.DataFrame, arch: str, network: str) -> np.ndarray:
     """What swapping the text costs: 1, 0 or -1 for every patient."""
-    trained, swapped = (cases(table, network, s)["right"] for s in ("as trained", "swapped"))
+    trained, swapped = (cases(table, arch, network, s)["right"] for s in ("as trained", "swapped"))
     return (trained - swapped).to_numpy()
 
 
-def _covid(table: pd.DataFrame, network: str) -> pd.DataFrame:
-    rows = cases(table, network, "as trained")
+def _covid(table: pd.DataFrame, arch: str, network: str) -> pd.DataFrame:
+    rows = cases(table, arch, network, "as trained")
     return rows[rows["label"] == COVID]
 
 
 def c8(marker: pd.DataFrame) -> dict[str, Measure]:
-    """Heat on the text and its use, for both networks."""
+    """Heat on the text and its use, for all networks."""
     measures: dict[str, Measure] = {}
-    for network in ("linked", "balanced"):
-        rows = _covid(marker, network)
+    for arch, network in product(PAIRS, ("linked", "balanced")):
+        rows = _covid(marker, arch, network)
         ratio = bootstrap_interval(rows["marker_covid"], rows["marker_area"], statistic=_ratio)
-        measures[f"{network} marker ratio"] = _measure(ratio)
-        lost = bootstrap_interval(_lost(marker, network))
-        measures[f"{network} accuracy lost when swapped"] = _measure(lost)
+        measures[f"{arch} {network} marker ratio"] = _measure(ratio)
+        lost = bootstrap_interval(_lost(marker, arch, network))
+        measures[f"{arch} {network} accuracy lost when swapped"] = _measure(lost)
     return measures
 
 
 def c14(marker: pd.DataFrame) -> dict[str, Measure]:
-    """How the two networks differ, patient by patient."""
-    linked, balanced = (_covid(marker, network) for network in ("linked", "balanced"))
-    heat = [rows["marker_covid"].to_numpy() for rows in (linked, balanced)]
-    area = linked["marker_area"].to_numpy()
-    found = {
-        "accuracy lost, linked less balanced": paired_difference(
-            _lost(marker, "linked"), _lost(marker, "balanced")
-        ),
-        "marker ratio, linked less balanced": bootstrap_interval(
-            *heat, area, statistic=_ratio_difference
-        ),
-        "images that tell": bootstrap_interval((heat[0] > heat[1]).astype(float)),
-        "finding energy, balanced less linked": paired_difference(
-            balanced["finding_label"], linked["finding_label"]
-        ),
-    }
-    return {name: _measure(interval) for name, interval in found.items()}
+    """How the two networks of every architecture differ, patient by patient."""
+    measures: dict[str, Measure] = {}
+    for arch in PAIRS:
+        linked, balanced = (_covid(marker, arch, network) for network in ("linked", "balanced"))
+        heat = [rows["marker_covid"].to_numpy() for rows in (linked, balanced)]
+        area = linked["marker_area"].to_numpy()
+        found = {
+            "accuracy lost, linked less balanced": paired_difference(
+                _lost(marker, arch, "linked"), _lost(marker, arch, "balanced")
+            ),
+            "marker ratio, linked less balanced": bootstrap_interval(
+                *heat, area, statistic=_ratio_difference
+            ),
+            "images that tell": bootstrap_interval((heat[0] > heat[1]).astype(float)),
+            "finding energy, balanced less linked": paired_difference(
+                balanced["finding_label"], linked["finding_label"]
+            ),
+        }
+        measures |= {f"{arch} {name}": _measure(interval) for name, interval in found.items()}
+    return measures
 
 
 def c13(attacks: pd.DataFrame) -> dict[str, Measure]:
@@ -106,8 +112,8 @@ def c13(attacks: pd.DataFrame) -> dict[str, Measure]:
 
 
 def planted(marker: pd.DataFrame) -> pd.DataFrame:
-    """Failures with a known cause: a text made the linked network say COVID."""
-    rows = cases(marker, "linked", "swapped")
+    """Failures with a known cause: a text made a linked network say COVID."""
+    rows = pd.concat([cases(marker, arch, "linked", "swapped") for arch in PAIRS])
     return rows[(rows["label"] != COVID) & (rows["predicted"] == COVID)]
 
 

@@ -13,6 +13,7 @@ from xaihelpers.reproduce.claim_types import Measure, Verdict
 
 Measures = Mapping[str, Measure]
 ATTACKED = ("scenes", "chest_xray", "fundus")
+PAIRS = ("densenet121", "small_vgg_gap")
 
 RATIO = 2.0  # times the heat that the marker's area would get from an even map
 USED = 0.02  # accuracy that must fall, when markers are swapped, for a text to count as used
@@ -24,16 +25,17 @@ POINTED = 0.75  # share of planted failures whose map must point to the planted 
 C8_TEXT = (
     "A network looks at the text if its heat for COVID on the marker of COVID images is above "
     "2 times the marker's share of the area, and its accuracy falls by above 0.02 when markers "
-    "are swapped. Confirmed if both networks do, linked and balanced; refuted if neither does; "
-    "otherwise it depends."
+    "are swapped. Confirmed if all networks do, linked and balanced, of every architecture; "
+    "refuted if none does; otherwise it depends."
 )
 
 
 def c8(m: Measures) -> Verdict:
     """Does the X-ray model look at the text?"""
     looks = [
-        m[f"{network} marker ratio"].lowest > RATIO
-        and m[f"{network} accuracy lost when swapped"].lowest > USED
+        m[f"{arch} {network} marker ratio"].lowest > RATIO
+        and m[f"{arch} {network} accuracy lost when swapped"].lowest > USED
+        for arch in PAIRS
         for network in ("linked", "balanced")
     ]
     if all(looks):
@@ -62,22 +64,30 @@ def c13(m: Measures) -> Verdict:
 
 
 C14_TEXT = (
-    "Not testable here unless the linked network loses above 0.02 accuracy more than the balanced "
-    "one when markers are swapped. Confirmed if its map has more heat on the marker (difference "
-    "of the ratios above 0), does so in above 0.9 of the images, and the balanced network has "
-    "more energy in the finding (above 0). Refuted if the difference is not above 0, or the share "
-    "of images not above 0.5. Otherwise it depends."
+    "Judged are architectures whose linked network loses above 0.02 accuracy more than the "
+    "balanced one when markers are swapped; without one it is not testable here. Confirmed if in "
+    "all of them the linked map has more heat on the marker (difference of the ratios above 0), "
+    "does so in above 0.9 of the images, and the balanced network has more energy in the finding "
+    "(above 0). Refuted if in all of them the difference is not above 0, or the share of images "
+    "not above 0.5. Otherwise it depends."
 )
 
 
 def c14(m: Measures) -> Verdict:
     """Do the maps show which network is biased, and that retraining moved them?"""
-    if m["accuracy lost, linked less balanced"].lowest <= USED:
+    used = "accuracy lost, linked less balanced"
+    judged = [arch for arch in PAIRS if m[f"{arch} {used}"].lowest > USED]
+    if not judged:
         return "not testable here"
-    ratio, told = m["marker ratio, linked less balanced"], m["images that tell"]
+    verdicts = {_exposes(m, arch) for arch in judged}
+    return verdicts.pop() if len(verdicts) == 1 else "depends"
+
+
+def _exposes(m: Measures, arch: str) -> Verdict:
+    ratio, told = m[f"{arch} marker ratio, linked less balanced"], m[f"{arch} images that tell"]
     if ratio.lowest <= 0 or told.lowest <= 0.5:
         return "refuted"
-    moved = m["finding energy, balanced less linked"]
+    moved = m[f"{arch} finding energy, balanced less linked"]
     return "confirmed" if told.lowest > TOLD and moved.lowest > 0 else "depends"
 
 
