@@ -47,7 +47,7 @@ LAYERS: dict[str, dict[str, str]] = {
         "stage3": "features.26",
     },
 }
-SUSPECTS = ("features.8.0", "features.6")  # of EfficientNet-B0, both 7 x 7 and signed
+SUSPECTS = ("features.6", "features.8.0")  # of EfficientNet-B0, both 7 x 7 and signed
 STEADY = ("last", "raw conv", "bottleneck 6", "stage4")  # layers whose stability is measured
 REPAIRED = ("last", "batch norm", "raw conv", "bottleneck 7", "bottleneck 6")
 SHOWN = ("outside", "peak_outside", "corner", "peak_corner", "energy", "hit", "near")

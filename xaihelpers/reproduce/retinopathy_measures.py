@@ -1,7 +1,8 @@
 """From tables of maps to the measures that the rules of the retinopathy study's claims read.
 
 What cannot be measured on the data at hand (no lesion masks, fewer than two images) is NaN, and the
-claim is then not testable here. Names of measures: see `retinopathy_rules`.
+claim is then not testable here. Names of measures: see `retinopathy_rules`. The ledger shows the
+first measure in short, so the one that says most stands first.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from xaihelpers.evaluation.layer_study import mean_of, paired
 from xaihelpers.reproduce.claim_types import Measure
 
 Scores = Mapping[str, pd.DataFrame]  # network -> table of `layer_study.layer_scores`
+GUESSED = ("small gradients", "noise")  # what the source took for the cause
 GRIDS = {  # what is compared: VGG19's layer, EfficientNet-B0's layer
-    "native (14 x 14 and 7 x 7)": ("stage4", "last"),
     "7 x 7": ("last", "last"),
     "14 x 14": ("stage4", "stage4"),
+    "native (14 x 14 and 7 x 7)": ("stage4", "last"),
 }
 
 
@@ -72,7 +74,12 @@ def c2(scores: Scores) -> dict[str, Measure]:
         ]
         lift = (columns[0]["outside"] / columns[1]["outside"]).dropna()
         found[f"{arch} last lift"] = measure(bootstrap_interval, lift)
-    return found
+    return dict(sorted(found.items(), key=_largest_excess))
+
+
+def _largest_excess(item: tuple[str, Measure]) -> float:
+    name, found = item
+    return -found.value if name.endswith("excess") and found.known else 1.0
 
 
 def c3(causes: Mapping[tuple[str, str], Outcomes]) -> dict[str, Measure]:
@@ -81,9 +88,9 @@ def c3(causes: Mapping[tuple[str, str], Outcomes]) -> dict[str, Measure]:
     for (tensor, outcome), outcomes in causes.items():
         if outcome != "energy":
             continue
-        found[f"{tensor}: whole effect"] = measure(corner_tables.whole_effect, outcomes)
-        for factor in corner_causes.FACTORS:
+        for factor in sorted(corner_causes.FACTORS, key=lambda f: f not in GUESSED):
             found[f"{tensor}: {factor}"] = measure(corner_tables.share_of_whole, outcomes, factor)
+        found[f"{tensor}: whole effect"] = measure(corner_tables.whole_effect, outcomes)
     return found
 
 
@@ -134,7 +141,7 @@ def c6(steadiness: pd.DataFrame) -> dict[str, Measure]:
         usual, least, most = (
             {"layer": role, "method": "xgrad_cam", "eps": eps} for eps in (1e-7, 1e-12, 1.0)
         )
-        for name in ("variation", "stability"):
+        for name in ("stability", "variation"):
             found[f"{role}: {name}"] = measure(paired, named, name, usual, grad)
         by_image = [_rows(named, where)["variation"] for where in (most, least)]
         change = (by_image[0] / by_image[1] - 1).dropna()
