@@ -128,7 +128,10 @@ def test_an_experiment_changes_one_thing_about_the_data_of_its_study() -> None:
     for one, other in ((linked[i], by_lot[i]) for i in range(6)):
         outside = ~(one.masks["marker"] | other.masks["marker"])
         assert (one.image[outside] == other.image[outside]).all()
-    assert studies.data_version("chest_marker") == chest_xray.VERSION
+    for name, experiment in studies.EXPERIMENTS.items():
+        assert studies.data_version(name) == chest_xray.VERSION
+        assert all((experiment.base, arch) in networks.STUDIES for arch in experiment.archs)
+    assert studies.load_data("chest_lot_small", "test", limit=1)[0].image.shape == (128, 128, 3)
     assert studies.checkpoint_path("chest_marker", "densenet121").name == (
         "chest_marker_densenet121.safetensors"
     )

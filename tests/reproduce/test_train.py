@@ -158,6 +158,8 @@ def test_an_experiment_shares_the_recipe_of_its_study_and_changes_only_its_data(
         split, made = options["split"], lambda _: record
         return Source(name, "rendered", ("a", "b"), split, 64, 0, labels, range(6), made, 2)
 
+    shared = replace(studies.EXPERIMENTS["chest_marker"], archs=(ARCH,))
+    monkeypatch.setitem(studies.EXPERIMENTS, "chest_marker", shared)
     monkeypatch.setattr(train.datasets, "load", load)
     monkeypatch.setattr(train, "baseline", lambda *_: {})
     card = train.train("chest_marker", ARCH, 0, "", "quick")

@@ -30,8 +30,8 @@ SCHEMES = {
 }
 
 
-def scheme_record(scheme: str, index: int, split: str = "test", seed: int = 0) -> Record:
-    """One patient under a scheme of `SCHEMES`; the same patient under all of them.
+def scheme_record(scheme: str, index: int, size: int = 224, seed: int = 0) -> Record:
+    """One test patient under a scheme of `SCHEMES`; the same patient under all of them.
 
     Raises:
         EvaluationError: unknown scheme.
@@ -39,11 +39,12 @@ def scheme_record(scheme: str, index: int, split: str = "test", seed: int = 0) -
     if scheme not in SCHEMES:
         raise EvaluationError(f"unknown scheme {scheme!r}: use one of {', '.join(SCHEMES)}")
     if scheme == "removed":
-        return chest_xray.render(split, index, seed, marker="none")
+        return chest_xray.render("test", index, seed, size, marker="none")
     if scheme == "swapped":
         linked = index % len(chest_xray.CLASSES) == COVID
-        return chest_xray.render(split, index, seed, marker="L" if linked else "AP PORTABLE")
-    record = chest_xray.render(split, index, seed, marker_correlation=1.0)
+        text = "L" if linked else "AP PORTABLE"
+        return chest_xray.render("test", index, seed, size, marker=text)
+    record = chest_xray.render("test", index, seed, size, marker_correlation=1.0)
     if scheme == "lungs black":
         record.image[record.masks["lung"]] = 0
     return record
@@ -65,6 +66,7 @@ def marker_rows(
     layer: str,
     scheme: str,
     indices: Sequence[int],
+    size: int = 224,
     seed: int = 0,
     batch_size: int = 15,
 ) -> pd.DataFrame:
@@ -77,12 +79,12 @@ def marker_rows(
 
     Args:
         layer: dotted name; where it feeds average pooling, Grad-CAM there is CAM.
-        indices: of the test split.
+        indices: of the test split. size: of the images, in px.
     """
     parts = []
     for start in range(0, len(indices), batch_size):
         chosen = list(indices[start : start + batch_size])
-        batch = stack([scheme_record(scheme, i, seed=seed) for i in chosen])
+        batch = stack([scheme_record(scheme, i, size, seed) for i in chosen])
         parts.append(_rows(model, layer, batch).assign(index=chosen))
     table = pd.concat(parts, ignore_index=True)
     return table[["index", *table.columns.drop("index")]]

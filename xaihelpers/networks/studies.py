@@ -61,6 +61,12 @@ STUDIES: dict[tuple[str, str], Recipe] = {
         low_precision=True,
         augmentation=CHEST,
     ),
+    ("chest_xray", "small_vgg_gap"): Recipe(
+        cycles=(Cycle(2e-3, (128,) * 8),),
+        low_precision=True,
+        patience=None,
+        augmentation=CHEST,
+    ),
 }
 # The scenes' networks see objects large enough for small images. One recipe for both small ones: a
 # comparison of the two is then one of their heads.

@@ -26,8 +26,14 @@ from xaihelpers.evaluation.study import finding_mask
 from xaihelpers.reproduce.main_job import FINDINGS, save_table
 from xaihelpers.reproduce.studies import Study, open_study
 
-#: Name in the tables -> the study whose network it is; both have one recipe and the same patients.
-MARKER_NETWORKS = {"linked": "chest_marker", "balanced": "chest_xray"}
+#: The marker experiment: network and name in the table -> the study whose network it is. Both of a
+#: pair have one recipe and the same patients.
+MARKER_NETWORKS = {
+    ("densenet121", "linked"): "chest_marker",
+    ("densenet121", "balanced"): "chest_xray",
+    ("small_vgg_gap", "linked"): "chest_marker_small",
+    ("small_vgg_gap", "balanced"): "chest_lot_small",
+}
 #: Attacked networks: how many images, how many steps.
 ATTACKED = {
     ("scenes", "resnet18"): (60, 20),
@@ -96,15 +102,16 @@ def _done(name: str, study: Study, /, **keys: str) -> set[int]:
 
 
 def marker(limit: int | None = None) -> None:
-    """Every test patient under every scheme, asked of both networks."""
-    for network, name in MARKER_NETWORKS.items():
-        study = open_study(name, "densenet121", limit=1)
+    """Every test patient under every scheme, asked of both networks of every pair."""
+    for (arch, network), name in MARKER_NETWORKS.items():
+        study = open_study(name, arch, limit=1)
         for scheme in SCHEMES:
-            done = _done("c8_marker", study, network=network, scheme=scheme)
+            keys = {"arch": arch, "network": network, "scheme": scheme}
+            done = _done("c8_marker", study, **keys)
             left = [i for i in range(limit or 900) if i not in done]
             for part in _parts(left, CHUNK):
-                rows = marker_rows(study.model, _layer("densenet121"), scheme, part)
-                _grow("c8_marker", rows.assign(network=network, scheme=scheme), study)
+                rows = marker_rows(study.model, _layer(arch), scheme, part, study.data.size)
+                _grow("c8_marker", rows.assign(**keys), study)
 
 
 def attacks(limit: int | None = None) -> None:

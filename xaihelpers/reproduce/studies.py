@@ -24,11 +24,24 @@ STUDIES: dict[str, tuple[str, ...]] = {
 #: have none.
 REAL: dict[str, str] = {"fundus": "aptos", "chest_xray": "radiography"}
 
-#: Networks for one experiment: the study whose recipe and networks they share, and what is changed
-#: about its data. In `chest_marker` the text follows the class; all else is the same, pixel by
-#: pixel. They are no part of the main measurement.
-EXPERIMENTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "chest_marker": ("chest_xray", {"marker_correlation": 1.0}),
+
+@dataclass(frozen=True)
+class Experiment:
+    """Networks of one chapter: those of `base`, by its recipes, on data changed by `options`."""
+
+    base: str
+    options: dict[str, Any]
+    archs: tuple[str, ...]
+
+
+#: In `chest_marker` the text follows the class; all else is the same as in chest_xray, pixel by
+#: pixel. Experiments are no part of the main measurement.
+EXPERIMENTS: dict[str, Experiment] = {
+    "chest_marker": Experiment("chest_xray", {"marker_correlation": 1.0}, ("densenet121",)),
+    "chest_marker_small": Experiment(
+        "chest_xray", {"marker_correlation": 1.0, "size": 128}, ("small_vgg_gap",)
+    ),
+    "chest_lot_small": Experiment("chest_xray", {"size": 128}, ("small_vgg_gap",)),
 }
 
 
@@ -80,8 +93,15 @@ def present(data_root: str = "") -> tuple[str, ...]:
 
 
 def base(study: str) -> str:
-    """The study whose recipe and networks this one shares: itself, unless it is an experiment."""
-    return EXPERIMENTS[study][0] if study in EXPERIMENTS else study
+    """The study whose recipes and renderer this one shares: itself, unless it is an experiment."""
+    return EXPERIMENTS[study].base if study in EXPERIMENTS else study
+
+
+def archs_of(study: str) -> tuple[str, ...]:
+    """The networks of a study or an experiment; none of an unknown one."""
+    if study in EXPERIMENTS:
+        return EXPERIMENTS[study].archs
+    return STUDIES.get(study, ())
 
 
 def load_data(
@@ -98,7 +118,7 @@ def load_data(
     """
     name = data_name(study, data_root)
     if name == study:
-        changed = EXPERIMENTS[study][1] if study in EXPERIMENTS else {}
+        changed = EXPERIMENTS[study].options if study in EXPERIMENTS else {}
         return datasets.load(base(study), split=split, **(changed | options))
     if skip_bad is None:
         skip_bad = _skipped_bad(study, data_root)
@@ -157,8 +177,8 @@ def open_study(
             are not those that the stored network was trained on.
         CheckpointError: the checkpoint is missing or does not match its card.
     """
-    if arch not in STUDIES.get(base(study), (arch,)):
-        raise StudyError(f"study {study!r} has {', '.join(STUDIES[base(study)])}, not {arch!r}")
+    if arch not in (archs_of(study) or (arch,)):
+        raise StudyError(f"study {study!r} has {', '.join(archs_of(study))}, not {arch!r}")
     path = checkpoint_path(study, arch, data_root)
     real = data_name(study, data_root) != study
     command = f"python -m xaihelpers train {study} {arch} --data-root {data_root}"

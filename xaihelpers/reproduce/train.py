@@ -20,8 +20,8 @@ from xaihelpers.networks.classifiers import WeightsUnavailableError
 from xaihelpers.reproduce import language
 from xaihelpers.reproduce.studies import (
     EXPERIMENTS,
-    STUDIES,
     StudyError,
+    archs_of,
     base,
     checkpoint_path,
     data_name,
@@ -59,7 +59,7 @@ def run(
     for name in (*present(data_root), *experiments) if study is None else (study,):
         if data_name(name, data_root) == name and data_root:
             raise StudyError(f"{data_root} does not hold the real data of {name}: leave it out")
-        for network in STUDIES.get(base(name), ()) if arch is None else (arch,):
+        for network in archs_of(name) if arch is None else (arch,):
             card = train(name, network, seed, data_root, profile, skip_bad)
             found = card["metrics"]
             kappa = "undefined" if found["kappa"] is None else f"{found['kappa']:.3f}"
@@ -84,8 +84,8 @@ def train(
 
     skip_bad: leave unusable real files out instead of raising an error.
     """
-    if arch not in (archs := STUDIES.get(base(study), ())):
-        known = ", ".join(archs)
+    if arch not in archs_of(study):
+        known = ", ".join(archs_of(study))
         raise StudyError(f"no network {arch!r} in study {study!r}; there are: {known}")
     name, path = data_name(study, data_root), checkpoint_path(study, arch, data_root)
     version = data_version(study, data_root, seed, skip_bad)
