@@ -83,7 +83,7 @@ def _grow(name: str, rows: pd.DataFrame, study: Study) -> None:
     path = table_path(name)
     before = [pd.read_csv(path)] if path.exists() else []
     numbers = rows.select_dtypes("float").columns.difference(["p_before", "p_after"])
-    rows = rows.assign(**{column: rows[column].round(5) for column in numbers})
+    rows = rows.assign(**{column: rows[column].astype(float).round(5) for column in numbers})
     rows["checkpoint"] = study.card["sha256"][:12]
     save_table(pd.concat([*before, rows], ignore_index=True), path)
 
