@@ -94,13 +94,11 @@ def settle(
 
     Args:
         measures: what the rule of `CLAIMS[claim_id]` reads; more are stored as well.
-        sources: model cards, data sets (as for `show.notebook.footer`) and paths of tables below
-            `results`. The record counts as real only if all its data are.
+        sources: model cards, data sets and paths of tables below `results`; real only if all are.
         figure: saved as `figures/claim_<ID>.png`.
 
     Raises:
-        ClaimError: unknown claim, missing measure, a card without sha256, or stored records that
-            were changed by hand.
+        ClaimError: unknown claim, missing measure, or stored records that were changed by hand.
     """
     if claim_id not in CLAIMS:
         raise ClaimError(f"there is no claim {claim_id!r}; there are {', '.join(CLAIMS)}")
