@@ -77,13 +77,14 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 def test_captioner_and_answerer_share_one_eye_and_both_learn() -> None:
     torch.manual_seed(0)
     words = Vocabulary(["a", "b"])
-    pair = Pair(Captioner(len(words)), VQA(3, len(words)))
+    pair = Pair(Captioner(len(words)), VQA(3, len(words)), tags=2)
     assert pair.vqa.encoder is pair.captioner.encoder
     images = torch.randn(2, 3, 96, 96)
     tokens = words.encode(["a b", "b"])
-    batch = (images, tokens, tokens[:, None].repeat(1, 2, 1), torch.tensor([[0, 1], [2, 0]]))
+    questions, answers = tokens[:, None].repeat(1, 2, 1), torch.tensor([[0, 1], [2, 0]])
+    batch = (images, tokens, questions, answers, torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
     pair_loss(pair, batch).backward()
-    for part in (pair.captioner.head, pair.vqa.head, pair.captioner.encoder.stage1[0]):
+    for part in (pair.captioner.head, pair.vqa.head, pair.tagger, pair.captioner.encoder.stage1[0]):
         assert part.weight.grad.abs().sum() > 0  # type: ignore[union-attr, operator]
 
 

@@ -123,6 +123,14 @@ def test_a_batch_depends_on_the_step_alone_and_mirrors_images_with_their_words()
     assert 0 < mirrored < 12
 
 
+def test_tags_say_what_is_there_and_not_where() -> None:
+    tags = language_data.tags_of([few("train").things[0]])[0]
+    there = {word for word, tag in zip(language_data.TAGS, tags, strict=True) if tag}
+    assert there == {
+        word for t in few("train").things[0] for word in (t.shape, t.colour, t.texture)
+    }
+
+
 def test_images_of_several_seeds_are_counted_through() -> None:
     pixels = few("train").pieces[0]
     things = few("train").things

@@ -50,12 +50,17 @@ class Steps:
 
 
 class Pair(nn.Module):
-    """A captioner and a question answerer that learn together, with one eye between them."""
+    """A captioner and a question answerer that learn together, with one eye between them.
 
-    def __init__(self, captioner: Captioner, vqa: VQA) -> None:
+    The eye also learns which of some words ("tags") apply to anything in the image, from the
+    largest score of each over all cells. It is never told where; afterwards this part is dropped.
+    """
+
+    def __init__(self, captioner: Captioner, vqa: VQA, tags: int) -> None:
         super().__init__()
         self.captioner, self.vqa = captioner, vqa
         self.vqa.encoder = captioner.encoder
+        self.tagger = nn.Conv2d(captioner.reader.project.in_features, tags, 1)
 
 
 def caption_loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -68,17 +73,20 @@ def caption_loss(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def pair_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """Loss of the words plus loss of the answers, from one look at the images.
+    """Loss of the words, of the answers and of the tags, from one look at the images.
 
-    batch: images (N, ...), sentences (N, L), questions (N, Q, L') and answers (N, Q).
+    batch: images (N, ...), sentences (N, L), questions (N, Q, L'), answers (N, Q) and tags (N, T),
+    1.0 for those that apply.
     """
     assert isinstance(model, Pair)
-    images, tokens, questions, answers = batch
+    images, tokens, questions, answers, tags = batch
     maps = model.captioner.encoder(images)
     logits = model.captioner.follow(model.captioner.reader.cells(maps), tokens[:, :-1])
     given = model.vqa.answer(model.vqa.reader.cells(maps), questions).float()
     answer_loss = F.cross_entropy(given.flatten(0, 1), answers.flatten())
-    return _word_loss(logits, tokens) + answer_loss
+    found = model.tagger(maps).amax(dim=(2, 3)).float()
+    tag_loss = F.binary_cross_entropy_with_logits(found, tags)
+    return _word_loss(logits, tokens) + answer_loss + tag_loss
 
 
 def _word_loss(logits: Tensor, tokens: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from xaihelpers.reproduce.studies import StudyError
 
 Made = dict[str, tuple[nn.Module, dict[str, Any]]]  # name -> network, what its card says
 
-PAIR = Steps(1200)  # captioner and question answerer learn together, with one eye
+PAIR = Steps(1800)  # captioner and question answerer learn together, with one eye
 RECIPES: dict[str, Steps] = {
     "scenes_captioner": PAIR,
     "scenes_vqa": PAIR,
@@ -121,10 +121,10 @@ def _pair(recipe: Steps, work: Path, seed: int) -> Made:
     answering = vqa.VQA(len(questions.ANSWERS), len(asked), talking.encoder)
     train_set = data.scenes("train", SEEDS)
     batches = data.pair_batches(train_set, said, asked, recipe.batch_size, seed)
-    pair = Pair(talking, answering)
+    pair = Pair(talking, answering, len(data.TAGS))
     history = fit_steps(pair, batches, pair_loss, recipe, work, seed)
     _rounded(pair)
-    start, test = "random, one eye for captioner and question answerer", data.scenes("test")
+    start, test = "random; one eye for captions, answers and tags", data.scenes("test")
     told: dict[str, Any] = {"classes": list(sentences.WORDS), "start": start}
     told |= {"history": history, "metrics": _caption_metrics(talking, said, test)}
     answered: dict[str, Any] = {"classes": list(questions.ANSWERS), "words": list(questions.WORDS)}

@@ -13,11 +13,12 @@ from xaihelpers import datasets
 from xaihelpers.datasets.cache import CachedDataset
 from xaihelpers.datasets.questions import ANSWERS, Question, questions
 from xaihelpers.datasets.records import Record
-from xaihelpers.datasets.scenes import Thing, things_of
+from xaihelpers.datasets.scenes import COLOURS, SHAPES, TEXTURES, Thing, things_of
 from xaihelpers.datasets.sentences import mirrored, sentence
 from xaihelpers.networks.language import SIDE, Vocabulary
 
-QUESTIONS = 3  # for each image of a batch
+QUESTIONS = 5  # for each image of a batch
+TAGS = (*SHAPES, *COLOURS, *TEXTURES)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _draw(
 def pair_batches(
     data: Scenes, captions: Vocabulary, words: Vocabulary, count: int, seed: int
 ) -> Callable[[int], tuple[Tensor, ...]]:
-    """Step -> (images, sentences, questions (N, Q, L), answers (N, Q)), for `fit_steps`.
+    """Step -> (images, sentences, questions (N, Q, L), answers (N, Q), tags), for `fit_steps`.
 
     captions, words: vocabularies of the sentences and of the questions.
     """
@@ -86,9 +87,16 @@ def pair_batches(
         said = captions.encode([sentence(scene) for scene in things])
         asked = [one for scene in things for one in questions(scene, QUESTIONS, rng)]
         texts = words.encode([one.text for one in asked]).unflatten(0, (count, QUESTIONS))
-        return images, said, texts, answers_of(asked).unflatten(0, (count, QUESTIONS))
+        answers = answers_of(asked).unflatten(0, (count, QUESTIONS))
+        return images, said, texts, answers, tags_of(things)
 
     return batch
+
+
+def tags_of(scenes: Sequence[Sequence[Thing]]) -> Tensor:
+    """Which of `TAGS` apply to anything in each scene: (N, T) float, 0 or 1."""
+    words = [{w for t in things for w in (t.shape, t.colour, t.texture)} for things in scenes]
+    return torch.tensor([[float(tag in there) for tag in TAGS] for there in words])
 
 
 def answers_of(asked: Sequence[Question]) -> Tensor:
