@@ -1,8 +1,9 @@
 """An opt-in copy of a network that explains faster: batch norms folded, channels last.
 
-Not compiled: in trials with inductor, weights frozen, float32 copies of EfficientNet-B0, DenseNet-121
-and ResNet-50 gained 7 % or nothing in their forward pass, for 10 to 70 s of compilation each and a
-C++ compiler that many machines lack. `python -m benchmarks.compiled` measures it, bfloat16 too.
+Not compiled: in trials with inductor, weights frozen, float32 copies of EfficientNet-B0,
+DenseNet-121 and ResNet-50 gained 7 % or nothing in their forward pass, for 10 to 70 s of
+compilation each and a C++ compiler that many machines lack. `python -m benchmarks.compiled`
+measures it, bfloat16 too.
 """
 
 from __future__ import annotations
