@@ -17,7 +17,6 @@ from xaihelpers import datasets, files, networks
 from xaihelpers.datasets.records import SPLITS, ImageDataset
 from xaihelpers.evaluation.baselines import colour_size_baseline
 from xaihelpers.networks.classifiers import WeightsUnavailableError
-from xaihelpers.reproduce import language
 from xaihelpers.reproduce.studies import (
     EXPERIMENTS,
     StudyError,
@@ -53,6 +52,8 @@ def run(
         StudyError: an unknown study or network, or data that are not under the data root.
         TrainingError, StorageError, DataError: as `networks.train_study` and `datasets.load`.
     """
+    from xaihelpers.reproduce import language  # here, lest every chapter's claims rest on it
+
     experiments = () if data_root else tuple(EXPERIMENTS)
     if study == "language":
         return language.run(arch, seed)
