@@ -192,3 +192,25 @@ def test_bad_arguments_say_what_was_expected(arguments: dict, message: str) -> N
 
 def test_split_sizes_are_multiples_of_the_class_count() -> None:
     assert all(count % len(CLASSES) == 0 for count in SPLITS.values())
+
+
+def test_hidden_disease_leaves_the_patient_and_takes_the_finding() -> None:
+    shown, unseen, perhaps = (render("test", 5, size=64, hidden=h) for h in (0.0, 1.0, 0.5))
+    healthy = render("test", 5, size=64, label=0)
+    assert shown.masks["opacity"].any()
+    assert not unseen.masks["opacity"].any()
+    assert (unseen.image == healthy.image).all()
+    assert unseen.label == shown.label == perhaps.label == 2
+    for other in (0, 1):  # the other classes stay as they are
+        same = render("test", other, size=64, hidden=1.0)
+        assert (same.image == render("test", other, size=64).image).all()
+
+
+def test_about_half_of_the_patients_are_hidden_where_asked() -> None:
+    shown = [render("val", i, size=64, hidden=0.5).masks["opacity"].any() for i in range(2, 92, 3)]
+    assert 8 <= sum(shown) <= 22
+
+
+def test_a_share_of_hidden_patients_out_of_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="hidden 1.5 is out of range"):
+        render("test", 5, hidden=1.5)

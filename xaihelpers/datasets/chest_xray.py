@@ -21,6 +21,7 @@ from xaihelpers.datasets.chest_markers import MARKERS, Marker, burn_in, draw_mar
 from xaihelpers.datasets.records import Record
 
 CLASSES = ("Normal", "Viral Pneumonia", "COVID")
+NORMAL, COVID = 0, 2
 MASKS = ("opacity", "lung", "marker")
 SPLITS = {"train": 2400, "val": 450, "test": 900}
 VERSION = 2
@@ -35,6 +36,7 @@ def render(
     label: int | None = None,
     marker_correlation: float = 0.0,
     marker: str | None = None,
+    hidden: float = 0.0,
 ) -> Record:
     """Render one radiograph; deterministic by (split, seed, index), at any size from 64 to 512.
 
@@ -42,6 +44,7 @@ def render(
     marker_correlation: 0 (text independent of the class) to 1 (COVID always reads "AP PORTABLE",
         the others never); between, the probability that the class decides the text.
     marker: "none", "L" or "AP PORTABLE" to force the text; all pixels outside it stay the same.
+    hidden: probability that a COVID patient's lungs show nothing, as where another test found it.
     Returns a Record: image (size, size, 3) uint8, three equal channels; masks (size, size) bool:
     "opacity" (lung pixels to which the finding adds an attenuation of at least 0.06, about ten
     grey levels; empty for Normal), "lung" (both visible lungs), "marker" (the text's rectangle).
@@ -49,11 +52,14 @@ def render(
     Raises ValueError for a split, index, seed, size, label, correlation or marker out of range.
     """
     label = _check(split, index, seed, size, label, marker_correlation, marker)
-    patient, exposure, illness, writing = _generators(split, seed, index)
+    if not 0.0 <= hidden <= 1.0:
+        raise ValueError(f"hidden {hidden} is out of range: use 0 to 1")
+    patient, exposure, illness, writing, stage = _generators(split, seed, index)
+    unseen = label == COVID and stage.uniform() < hidden
     anatomy, settings = draw_anatomy(patient), draw_acquisition(exposure)
     canvas = Canvas(size, anatomy.pose)
     lung = lung_mask(canvas, anatomy)
-    finding, pattern = draw_finding(illness, label, anatomy, size)
+    finding, pattern = draw_finding(illness, NORMAL if unseen else label, anatomy, size)
     finding *= lung
     density = finding.astype(np.float32) * np.float32(FULL_DENSITY / 255)
     total = add_devices(attenuation(canvas, anatomy, density), canvas, settings)
@@ -65,9 +71,9 @@ def render(
 
 
 def _generators(split: str, seed: int, index: int) -> list[np.random.Generator]:
-    """Return independent generators for anatomy, acquisition, finding and marker."""
+    """Return independent generators for anatomy, acquisition, finding, marker and stage."""
     source = np.random.SeedSequence([crc32(b"chest_xray"), crc32(split.encode()), seed, index])
-    return [np.random.default_rng(child) for child in source.spawn(4)]
+    return [np.random.default_rng(child) for child in source.spawn(5)]
 
 
 def _meta(pattern: str, marker: Marker, settings: Acquisition) -> dict[str, object]:

@@ -35,13 +35,16 @@ class Experiment:
 
 
 #: In `chest_marker` the text follows the class; all else is the same as in chest_xray, pixel by
-#: pixel. Experiments are no part of the main measurement.
+#: pixel. In the two small ones half of the COVID patients have lungs that show nothing; the text
+#: follows the class (`marker`) or is drawn by lot (`lot`). No part of the main measurement.
 EXPERIMENTS: dict[str, Experiment] = {
     "chest_marker": Experiment("chest_xray", {"marker_correlation": 1.0}, ("densenet121",)),
     "chest_marker_small": Experiment(
-        "chest_xray", {"marker_correlation": 1.0, "size": 128}, ("small_vgg_gap",)
+        "chest_xray",
+        {"marker_correlation": 1.0, "hidden": 0.5, "size": 128},
+        ("small_vgg_gap",),
     ),
-    "chest_lot_small": Experiment("chest_xray", {"size": 128}, ("small_vgg_gap",)),
+    "chest_lot_small": Experiment("chest_xray", {"hidden": 0.5, "size": 128}, ("small_vgg_gap",)),
 }
 
 
