@@ -1,14 +1,18 @@
 """Small studies: one network each, 64 px, a random start checkpoint, a home of their own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.reproduce.claim_case import above, write_chapter
 from xaihelpers import networks
 from xaihelpers.datasets import chest_xray, fundus
 from xaihelpers.networks import Cycle, Recipe, checkpoints, classifiers
 from xaihelpers.networks.classifiers import WeightsUnavailableError
+from xaihelpers.reproduce import chapters, claims
+from xaihelpers.reproduce.claim_types import Claim
 from xaihelpers.reproduce.studies import STUDIES
 
 ARCH = "efficientnet_b0"
@@ -37,3 +41,20 @@ def make_small(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_small(monkeypatch, tmp_path / "home")
+
+
+@pytest.fixture
+def claim(monkeypatch: pytest.MonkeyPatch) -> Claim:
+    """C1 with a rule simple enough to see through, in a folder of chapters of its own."""
+    simple = replace(claims.CLAIMS["C1"], rule=above, rule_text="above one half", chapter="01_one")
+    monkeypatch.setitem(claims.CLAIMS, "C1", simple)
+    return simple
+
+
+@pytest.fixture
+def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    write_chapter(folder, "x = 1")
+    monkeypatch.setattr(chapters, "notebooks_dir", lambda: folder)
+    return folder
