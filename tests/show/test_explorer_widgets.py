@@ -1,13 +1,17 @@
 """The explorer's widgets without a browser: each choice is drawn once, and exported as shown."""
 
+import base64
+import io
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.datasets.layouts import write_aptos
 from tests.show.explorer_case import COLOUR, NETWORK, RAMP, png
@@ -193,3 +197,26 @@ def test_live_maps_are_those_of_the_network_that_is_passed(bench: Workbench, vie
     layer.value = "stage4"
     heat = bench.explanation(replace(view, layer="stage4")).maps["grad_cam"][0].numpy()
     assert pictures.as_url(pictures.draw(bench.pixels(view), heat)) in box.children[-1].value
+
+
+def test_a_live_widget_leaves_a_still_of_what_it_shows_now() -> None:
+    colours = {"dark": 10, "light": 240}
+    choice = widgets.Dropdown(options=list(colours))
+    box = explorer_live.live(
+        lambda shade: {shade: np.full((8, 8, 3), colours[shade], np.uint8)}, shade=choice
+    )
+
+    def brightness() -> float:
+        still = Image.open(io.BytesIO(base64.b64decode(box._repr_mimebundle_()["image/jpeg"])))
+        width, height = still.size
+        return float(np.asarray(still)[height * 2 // 3, width // 2].mean())
+
+    assert "application/vnd.jupyter.widget-view+json" in box._repr_mimebundle_()
+    assert abs(brightness() - 10) < 5
+    choice.value = "light"
+    assert abs(brightness() - 240) < 5
+
+
+def test_a_live_widget_that_failed_leaves_no_still() -> None:
+    broken = explorer_live.live(lambda fraction: 1 / fraction, fraction=widgets.FloatSlider(0))
+    assert "image/jpeg" not in broken._repr_mimebundle_()

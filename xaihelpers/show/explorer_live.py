@@ -7,6 +7,7 @@ threshold_box(image, heat, ...)   one map: from which share of its maximum on is
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import torch
+from IPython.core.pylabtools import print_figure
 from torch import Tensor, nn
 
 from xaihelpers.evaluation import localization
@@ -21,6 +23,7 @@ from xaihelpers.show import explorer_html as html
 from xaihelpers.show import explorer_pictures as pictures
 from xaihelpers.show.explorer_core import KINDS, TITLES, Scan, in_words, question
 from xaihelpers.show.panels import Array, as_heat, as_picture
+from xaihelpers.show.style import new_figure
 
 Draw = Callable[..., Mapping[str, np.ndarray]]
 WIDE = {"description_width": "84px"}
@@ -42,7 +45,32 @@ class Newest:
                 action()
 
 
-def live(draw: Draw, **controls: widgets.Widget) -> widgets.VBox:
+class Live(widgets.VBox):
+    """A widget that leaves its pictures in a stored notebook, for pages without a kernel.
+
+    Attributes:
+        pictures: title -> (H, W, 3) uint8 RGB, as shown now.
+    """
+
+    pictures: Mapping[str, np.ndarray] = {}
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
+        return bundle | ({"image/jpeg": still(self.pictures)} if self.pictures else {})
+
+
+def still(drawn: Mapping[str, np.ndarray]) -> str:
+    """Pictures side by side with their titles, as JPEG in base64."""
+    figure, axes = new_figure(1, len(drawn), (2.1, 2.5))
+    for ax, (title, picture) in zip(axes[0], drawn.items(), strict=True):
+        ax.imshow(picture)
+        ax.set_title(textwrap.fill(title, 26))
+        ax.set_axis_off()
+    quality = {"quality": 88}
+    return str(print_figure(figure, "jpeg", base64=True, pil_kwargs=quality))
+
+
+def live(draw: Draw, **controls: widgets.Widget) -> Live:
     """Pictures that follow controls.
 
     Args:
@@ -51,20 +79,23 @@ def live(draw: Draw, **controls: widgets.Widget) -> widgets.VBox:
         controls: widgets with a `value`, in the order in which they are shown.
     """
     shown, newest = widgets.HTML(layout={"max_width": html.PANELS_WIDTH}), Newest()
+    box = Live([widgets.HTML(html.STYLE), *controls.values(), shown])
 
     def update() -> None:
         values = {name: control.value for name, control in controls.items()}
         try:
             drawn = draw(**values)
         except Exception as error:  # a callback's exception would be seen by nobody
+            box.pictures = {}
             shown.value = html.notice(f"{type(error).__name__}: {error}", wrong=True)
         else:
+            box.pictures = drawn
             shown.value = html.side_by_side({title: (p, title) for title, p in drawn.items()})
 
     for control in controls.values():
         control.observe(lambda _: newest(update), "value")
     update()
-    return widgets.VBox([widgets.HTML(html.STYLE), *controls.values(), shown])
+    return box
 
 
 def maps(
@@ -74,7 +105,7 @@ def maps(
     classes: Sequence[str],
     methods: Sequence[str] = ("grad_cam",),
     masks: Mapping[str, np.ndarray] | None = None,
-) -> widgets.VBox:
+) -> Live:
     """One picture with a class slider, a choice of layer, and for, against or rather than.
 
     Args:
@@ -110,7 +141,7 @@ def maps(
 
 def threshold_box(
     image: Array, heat: Tensor, mask: Tensor | None = None, fraction: float = 0.15
-) -> widgets.VBox:
+) -> Live:
     """The box around a map's largest region, from a share of its maximum on.
 
     Args:
