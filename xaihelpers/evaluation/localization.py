@@ -8,6 +8,7 @@ no hit and the empty box `(0, 0, 0, 0)`, never NaN; `is_empty` counts such maps,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,12 +45,13 @@ def check_maps(heat: Tensor, mask: Tensor | None = None) -> None:
         raise EvaluationError(
             f"heat must be float, (N, H, W) and not empty, not {heat.dtype} {tuple(heat.shape)}"
         )
-    if not bool(torch.isfinite(heat).all()):
+    least, most = (bound.item() for bound in heat.detach().aminmax())  # NaN if there is one
+    if not (math.isfinite(least) and math.isfinite(most)):
         raise EvaluationError("heat holds NaN or infinite values; every value must be finite")
-    if bool((heat < 0).any()):
+    if least < 0:
         raise EvaluationError(
-            f"heat holds negative values (least {float(heat.min()):.3g}); score the rectified "
-            "map: cams.maps.rectify(raw)"
+            f"heat holds negative values (least {least:.3g}); score the rectified map: "
+            "cams.maps.rectify(raw)"
         )
     if mask is not None and (mask.dtype != torch.bool or mask.shape != heat.shape):
         raise EvaluationError(
