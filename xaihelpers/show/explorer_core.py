@@ -32,7 +32,7 @@ TITLES = {
     "hires_cam": "HiResCAM",
     "layer_cam": "LayerCAM",
 }
-SCANS, EXPLANATIONS = 3, 128  # kept: a scan holds a graph (tens of MB), an explanation five maps
+SCANS, EXPLANATIONS = 12, 128  # kept: a gallery's scans (20 to 40 MB each); five maps each
 Value = TypeVar("Value")
 
 
