@@ -145,7 +145,8 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         allow_abbrev=False,
         help="a chapter under every combination of parameters",
         usage="%(prog)s [options] CHAPTER --PARAMETER VALUES [--PARAMETER VALUES ...]",
-        description="Example: python -m xaihelpers sweep 14_aptos --seed 0..4 --profile quick,full",
+        description="Any name in the chapter's cell tagged 'parameters' is a PARAMETER. Example: "
+        "python -m xaihelpers sweep 14_aptos --seed 0..4 --network vgg19,efficientnet_b0",
     )
     swept.add_argument("--engine", choices=("local", "dask"), default="local")
     swept.add_argument(

@@ -47,6 +47,10 @@ LAYERS: dict[str, dict[str, str]] = {
         "stage3": "features.26",
     },
 }
+#: Role of the signed tensor whose worst maps are shown.
+SIGNED = {"efficientnet_b0": "bottleneck 6", "vgg19": "raw conv"}
+#: Centre of the first of the last layer's cells and their distance, in pixels of 224.
+CENTRES = {"efficientnet_b0": (0.0, 32.0), "vgg19": (15.5, 32.0)}
 SUSPECTS = ("features.6", "features.8.0")  # of EfficientNet-B0, both 7 x 7 and signed
 STEADY = ("last", "raw conv", "bottleneck 6", "stage4")  # layers whose stability is measured
 REPAIRED = ("last", "batch norm", "raw conv", "bottleneck 7", "bottleneck 6")
