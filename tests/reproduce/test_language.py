@@ -17,7 +17,7 @@ from xaihelpers.networks.language_training import Steps
 from xaihelpers.reproduce import language, language_data
 from xaihelpers.reproduce.studies import StudyError
 
-TINY = Steps(2, batch_size=4, low_precision=False)
+TINY = Steps(2, batch_size=4, warmup=1, decay=1, low_precision=False)
 RECORDS = [scene_set.render("train", index, size=96) for index in range(6)]
 
 
@@ -124,11 +124,18 @@ def test_a_batch_depends_on_the_step_alone_and_mirrors_images_with_their_words()
 
 
 def test_tags_say_what_is_there_and_not_where() -> None:
-    tags = language_data.tags_of([few("train").things[0]])[0]
-    there = {word for word, tag in zip(language_data.TAGS, tags, strict=True) if tag}
-    assert there == {
-        word for t in few("train").things[0] for word in (t.shape, t.colour, t.texture)
-    }
+    things = few("train").things[0]
+    tags = language_data.tags_of([things])[0]
+    names = (*language_data.TAGS, *language_data.PAIRS)
+    there = {name for name, tag in zip(names, tags, strict=True) if tag}
+    words = {word for t in things for word in (t.shape, t.colour, t.texture)}
+    assert there == words | {(t.shape, word) for t in things for word in (t.colour, t.texture)}
+
+
+def test_pairs_that_training_holds_out_are_not_taught_as_absent() -> None:
+    assert not scene_set.HELD_OUT & set(language_data.PAIRS)
+    shape, word = language_data.tag_pairs()[-1].tolist()
+    assert (language_data.TAGS[shape], language_data.TAGS[word]) == language_data.PAIRS[-1]
 
 
 def test_images_of_several_seeds_are_counted_through() -> None:

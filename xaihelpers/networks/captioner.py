@@ -7,17 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from xaihelpers.networks.language import END, GRID, PAD, START, Eye, LanguageError, Reader
+from xaihelpers.networks.language import END, GRID, PAD, START, Eye, Given, LanguageError, Sighted
 
 LONGEST = 14  # words, end included
 
 
-class Captioner(nn.Module):
+class Captioner(Sighted):
     """Sentence after sentence, word by word, each given the image and the words before it.
 
     Args:
-        words: size of the vocabulary.
-        encoder: images (N, 3, H, W) -> feature maps (N, channels, grid, grid); by default `Eye`.
+        words: size of the vocabulary. encoder, channels, grid: as in `Sighted`.
     """
 
     def __init__(
@@ -27,10 +26,7 @@ class Captioner(nn.Module):
         channels: int = Eye.channels,
         grid: int = GRID,
     ) -> None:
-        super().__init__()
-        self.encoder = Eye() if encoder is None else encoder
-        self.reader = Reader(words, channels, grid)
-        self.head = nn.Linear(self.reader.embed.embedding_dim, words)
+        super().__init__(words, words, encoder, channels, grid)
 
     def forward(self, images: Tensor, tokens: Tensor) -> Tensor:
         """Logits (N, L, words) of the word after each of `tokens` (N, L), which begin with START.
@@ -39,46 +35,23 @@ class Captioner(nn.Module):
         """
         return self.follow(self.look(images), tokens)
 
-    def look(self, images: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) -> what the reader reads, (N, cells, width)."""
-        return self.reader.cells(self.encoder(images))
-
     def follow(self, cells: Tensor, tokens: Tensor) -> Tensor:
         """Logits as `forward`, from what `look` gave."""
         return self.head(self.reader(cells, tokens[:, None])[:, 0])
 
 
-class Saying(nn.Module):
-    """A captioner with the sentence it is held to, so that images are its only input.
+class Saying(Given):
+    """A captioner held to a sentence (teacher forcing).
 
-    This is what `cams.explain` takes: `Saying(model, tokens)` maps images to the logits
-    (N, L - 1, words) of every word of `tokens` given the ones before it (teacher forcing), for
-    the targets of `cams.sequence_targets`. Layers are named as in the captioner, below `model`.
+    It maps images to the logits (N, L - 1, words) of every word of `tokens` given the ones before
+    it, for the targets of `cams.sequence_targets`.
 
     Args:
         tokens: (L,) for all images or (N, L), from START to END (`Vocabulary.encode`).
     """
 
-    whole_batch = True  # its sentences belong to one batch, which must not be cut
-
     def __init__(self, model: Captioner, tokens: Tensor) -> None:
-        super().__init__()
-        self.model = model
-        self.tokens = nn.Buffer(tokens if tokens.ndim == 2 else tokens[None], persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model(images, expanded(self.tokens[:, :-1], len(images)))
-
-
-def expanded(tokens: Tensor, count: int) -> Tensor:
-    """One row for each of `count` images.
-
-    Raises:
-        LanguageError: there are neither one nor `count` rows.
-    """
-    if len(tokens) not in (1, count):
-        raise LanguageError(f"{len(tokens)} sentences for {count} images; give one, or one each")
-    return tokens.expand(count, -1)
+        super().__init__(model, tokens[..., :-1])
 
 
 @torch.no_grad()

@@ -93,6 +93,19 @@ def read_card(path: Path | str) -> dict[str, Any]:
     return card
 
 
+def finished(path: Path, card: dict[str, Any]) -> dict[str, Any] | None:
+    """The card of a sound checkpoint that agrees with every entry of `card`, else None.
+
+    Entries such as the recipe, the data and the seed tell whether a training is already done.
+    """
+    try:
+        found = read_card(path)
+    except CheckpointError:
+        return None
+    same = all(found.get(key) == value for key, value in card.items())
+    return found if same and sha256(path) == found["sha256"] else None
+
+
 def _classifier(card: dict[str, Any]) -> nn.Module:
     return build(card["arch"], len(card["classes"]))
 

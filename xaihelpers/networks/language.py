@@ -1,7 +1,8 @@
-"""What captioner and question answerer are made of: words as numbers, an eye, a reader."""
+"""What captioner and question answerer share: words as numbers, an eye, a reader."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -81,6 +82,20 @@ class Eye(nn.Module):
         return self.stage3(self.stage2(self.stage1(images)))
 
 
+def waves(grid: int, width: int) -> Tensor:
+    """Where each cell of a grid lies, as waves over its columns and rows: (grid * grid, width).
+
+    Half of the numbers speak of the column and half of the row, as cosines and sines from a
+    quarter turn over the whole grid (which tells left from right) to six turns.
+    """
+    place = (torch.arange(grid) + 0.5) / grid
+    turns = torch.logspace(math.log2(0.25), math.log2(6), width // 4, base=2)
+    angles = 2 * math.pi * place[:, None] * turns
+    line = 0.5 * torch.cat([angles.cos(), angles.sin()], dim=1)
+    columns, rows = line[None].expand(grid, -1, -1), line[:, None].expand(-1, grid, -1)
+    return torch.cat([columns, rows], dim=2).flatten(0, 1)
+
+
 class Reader(nn.Module):
     """Words that look at an image: a transformer decoder over the cells of its feature maps.
 
@@ -104,11 +119,11 @@ class Reader(nn.Module):
         super().__init__()
         self.causal = causal
         self.project = nn.Linear(channels, width)
-        self.cell_place = nn.Parameter(0.02 * torch.randn(grid * grid, width))
+        self.cell_place = nn.Parameter(waves(grid, width))
         self.embed = nn.Embedding(words, width)
         self.word_place = nn.Parameter(0.02 * torch.randn(longest, width))
         layer = nn.TransformerDecoderLayer(
-            width, 4, 2 * width, dropout=0.05, batch_first=True, norm_first=True
+            width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True
         )
         self.layers = nn.TransformerDecoder(layer, depth, norm=nn.LayerNorm(width))
         nn.init.normal_(self.embed.weight, std=0.02)
@@ -142,3 +157,60 @@ class Reader(nn.Module):
             tgt_key_padding_mask=(tokens == PAD).flatten(1),
         )
         return read.unflatten(1, (sentences, length))
+
+
+class Sighted(nn.Module):
+    """An eye, a reader of what it sees, and a linear layer over the words that were read.
+
+    Args:
+        outputs: of the linear layer. words: size of the vocabulary.
+        encoder: images (N, 3, H, W) -> feature maps (N, channels, grid, grid); by default `Eye`.
+    """
+
+    causal = True  # whether a word may see only those before it
+
+    def __init__(
+        self,
+        outputs: int,
+        words: int,
+        encoder: nn.Module | None = None,
+        channels: int = Eye.channels,
+        grid: int = GRID,
+    ) -> None:
+        super().__init__()
+        self.encoder = Eye() if encoder is None else encoder
+        self.reader = Reader(words, channels, grid, self.causal)
+        self.head = nn.Linear(self.reader.embed.embedding_dim, outputs)
+
+    def look(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) -> what the reader reads, (N, cells, width)."""
+        return self.reader.cells(self.encoder(images))
+
+
+class Given(nn.Module):
+    """A network with the words that belong to its images, so that images are its only input.
+
+    This is what `cams.explain` takes. Layers are named as in the network, below `model`.
+
+    Args:
+        tokens: (L,) for all images or (N, L), of `Vocabulary.encode`.
+    """
+
+    whole_batch = True  # its words belong to one batch, which must not be cut
+
+    def __init__(self, model: nn.Module, tokens: Tensor) -> None:
+        super().__init__()
+        self.model = model
+        self.tokens = nn.Buffer(tokens if tokens.ndim == 2 else tokens[None], persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """What the network makes of images (N, 3, H, W) and its words.
+
+        Raises:
+            LanguageError: there are neither one nor N sentences.
+        """
+        if len(self.tokens) not in (1, len(images)):
+            found = f"{len(self.tokens)} sentences for {len(images)} images"
+            raise LanguageError(f"{found}; give one, or one each")
+        said: Tensor = self.model(images, self.tokens.expand(len(images), -1))
+        return said

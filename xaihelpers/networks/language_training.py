@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR
 from tqdm.auto import tqdm
 
 from xaihelpers.files import atomic_path
@@ -25,24 +26,33 @@ from xaihelpers.networks.recipes import best_precision
 from xaihelpers.networks.vqa import VQA
 
 Batch = tuple[Tensor, ...]
+TAG_WEIGHT = 5.0  # most pairs are absent from most images
 WINDOW = 100  # steps whose mean loss is one record of the history
 
 
 @dataclass(frozen=True)
 class Steps:
-    """How a language network is trained: AdamW with a one-cycle learning rate.
+    """How a language network is trained: AdamW whose learning rate rises, stays, and falls.
 
-    steps: updates. batch_size: images in each. lr: highest learning rate. warmup: share of the
-    steps in which it rises. low_precision: bf16 where it pays (`recipes.best_precision`).
+    steps: updates. batch_size: images in each. lr: highest learning rate. warmup, decay: steps in
+    which it rises and in which it falls to 0, linearly. low_precision: bf16 where it pays
+    (`recipes.best_precision`).
+
+    Until the fall begins, longer and shorter runs are the same run.
     """
 
     steps: int
     batch_size: int = 32
-    lr: float = 2e-3
-    warmup: float = 0.15
+    lr: float = 1.5e-3
+    warmup: int = 300
+    decay: int = 1200
     weight_decay: float = 0.02
     clip: float = 1.0
     low_precision: bool = True
+
+    def share(self, step: int) -> float:
+        """Of the highest learning rate, for the update after `step` others."""
+        return min(1.0, (step + 1) / self.warmup, (self.steps - step) / self.decay)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values for a model card."""
@@ -52,15 +62,26 @@ class Steps:
 class Pair(nn.Module):
     """A captioner and a question answerer that learn together, with one eye between them.
 
-    The eye also learns which of some words ("tags") apply to anything in the image, from the
-    largest score of each over all cells. It is never told where; afterwards this part is dropped.
+    The eye also learns which of some words ("tags") apply to anything in the image, and which
+    pairs of them to one thing, from the largest score over all cells; a cell's score of a pair is
+    the smaller of its two. It is never told where; afterwards this part is dropped.
+
+    Args:
+        tags: how many. pairs: (P, 2) numbers of the tags of each pair.
     """
 
-    def __init__(self, captioner: Captioner, vqa: VQA, tags: int) -> None:
+    def __init__(self, captioner: Captioner, vqa: VQA, tags: int, pairs: Tensor) -> None:
         super().__init__()
         self.captioner, self.vqa = captioner, vqa
         self.vqa.encoder = captioner.encoder
         self.tagger = nn.Conv2d(captioner.reader.project.in_features, tags, 1)
+        self.pairs = nn.Buffer(pairs, persistent=False)
+
+    def tags(self, maps: Tensor) -> Tensor:
+        """Logits (N, T + P) of the tags and of the pairs, from the eye's maps."""
+        scores = self.tagger(maps).float()
+        both = torch.minimum(scores[:, self.pairs[:, 0]], scores[:, self.pairs[:, 1]])
+        return torch.cat([scores, both], dim=1).amax(dim=(2, 3))
 
 
 def caption_loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -75,8 +96,8 @@ def caption_loss(model: nn.Module, batch: Batch) -> Tensor:
 def pair_loss(model: nn.Module, batch: Batch) -> Tensor:
     """Loss of the words, of the answers and of the tags, from one look at the images.
 
-    batch: images (N, ...), sentences (N, L), questions (N, Q, L'), answers (N, Q) and tags (N, T),
-    1.0 for those that apply.
+    batch: images (N, ...), sentences (N, L), questions (N, Q, L'), answers (N, Q) and tags
+    (N, T + P), 1.0 for those, and for those pairs, that apply.
     """
     assert isinstance(model, Pair)
     images, tokens, questions, answers, tags = batch
@@ -84,9 +105,8 @@ def pair_loss(model: nn.Module, batch: Batch) -> Tensor:
     logits = model.captioner.follow(model.captioner.reader.cells(maps), tokens[:, :-1])
     given = model.vqa.answer(model.vqa.reader.cells(maps), questions).float()
     answer_loss = F.cross_entropy(given.flatten(0, 1), answers.flatten())
-    found = model.tagger(maps).amax(dim=(2, 3)).float()
-    tag_loss = F.binary_cross_entropy_with_logits(found, tags)
-    return _word_loss(logits, tokens) + answer_loss + tag_loss
+    tag_loss = F.binary_cross_entropy_with_logits(model.tags(maps), tags)
+    return _word_loss(logits, tokens) + answer_loss + TAG_WEIGHT * tag_loss
 
 
 def _word_loss(logits: Tensor, tokens: Tensor) -> Tensor:
@@ -125,11 +145,10 @@ def fit_steps(
         recipe.lr,
         weight_decay=recipe.weight_decay,
     )
-    schedule = OneCycleLR(
-        optimizer, recipe.lr, total_steps=recipe.steps + 1, pct_start=recipe.warmup
-    )
+    schedule = LambdaLR(optimizer, recipe.share)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
     identity = {**recipe.as_dict(), "seed": seed}
+    del identity["steps"]  # an interrupted run may be made longer or shorter before it falls
     state = _restore(folder / "steps.pt", parts, identity)
     low = recipe.low_precision and best_precision() == "bf16"
     saved = time.perf_counter()
@@ -166,7 +185,8 @@ def _learn(
     low: bool,
 ) -> None:
     model.train()
-    with torch.autocast("cpu", torch.bfloat16, enabled=low):
+    fused_is_slow = sdpa_kernel(SDPBackend.MATH)  # the fused attention's way back, on a CPU
+    with fused_is_slow, torch.autocast("cpu", torch.bfloat16, enabled=low):
         value = loss(model, batch)
     if not math.isfinite(value.item()):
         raise TrainingError(f"the loss is {value.item()}; lower the learning rate")

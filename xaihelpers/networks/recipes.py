@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from dataclasses import asdict, dataclass, field
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torchvision.transforms import v2
+
+import xaihelpers
 
 BF16_GAIN = 1.3  # bf16 must beat fp32 by this factor before it is used
 
@@ -145,3 +149,14 @@ def _time_convolution(low: bool) -> float:
         output = layer(images).sum()
     output.backward()
     return time.perf_counter() - start
+
+
+def versions(low_precision: bool, *packages: ModuleType) -> dict[str, str]:
+    """What a model card says of the software: versions, and the precision of the training."""
+    return {
+        "xaihelpers": xaihelpers.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        **{package.__name__: package.__version__ for package in packages},
+        "precision": best_precision() if low_precision else "no",
+    }

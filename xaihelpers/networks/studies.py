@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ import torchvision
 from torch import nn
 from torch.utils.data import Dataset
 
-import xaihelpers
 from xaihelpers.files import data_dir
 from xaihelpers.networks import checkpoints
 from xaihelpers.networks.classifiers import (
@@ -27,7 +25,7 @@ from xaihelpers.networks.classifiers import (
     fold_batch_norm,
 )
 from xaihelpers.networks.metrics import evaluate
-from xaihelpers.networks.recipes import Augmentation, Cycle, Recipe, best_precision
+from xaihelpers.networks.recipes import Augmentation, Cycle, Recipe, versions
 from xaihelpers.networks.small import SMALL
 from xaihelpers.networks.training import fit
 
@@ -129,7 +127,7 @@ def train_study(
     data = {"name": study, "origin": origin, "version": data_version}
     card: dict[str, Any] = {"study": study, "arch": arch, "classes": list(classes)}
     card |= {"data": data, "seed": seed, "recipe": recipe.as_dict()}
-    if (done := _finished(output, card)) is not None:
+    if (done := checkpoints.finished(output, card)) is not None:
         return done
     work = work or data_dir() / "training" / f"{study}_{arch}-{origin}-seed{seed}"
     model, card["start"] = _start(arch, len(classes), seed, weights, start)
@@ -145,7 +143,8 @@ def train_study(
     )
     if isinstance(model, VGG19 | VGG16):
         model = fold_batch_norm(model)
-    card |= _tested(model, test, recipe.final_size) | {"versions": _versions(recipe)}
+    card |= _tested(model, test, recipe.final_size)
+    card["versions"] = versions(recipe.low_precision, accelerate, torchvision)
     card = checkpoints.save(model, output, card)
     shutil.rmtree(work, ignore_errors=True)
     return card
@@ -156,15 +155,6 @@ def _recipe(study: str, arch: str) -> Recipe:
         known = ", ".join(" ".join(pair) for pair in STUDIES)
         raise KeyError(f"no recipe for {study} {arch}; there are: {known}. Or pass a recipe")
     return STUDIES[study, arch]
-
-
-def _finished(path: Path, card: dict[str, Any]) -> dict[str, Any] | None:
-    """The card of a sound checkpoint made from the same recipe, data and seed, else None."""
-    try:
-        _, found = checkpoints.load(path)
-    except checkpoints.CheckpointError:
-        return None
-    return found if all(found.get(key) == value for key, value in card.items()) else None
 
 
 def _start(
@@ -198,14 +188,3 @@ def _tested(model: nn.Module, test: Dataset[Any], size: int) -> dict[str, Any]:
     if lost > FP16_POINTS:
         print(f"fp16 changes the test figures by {lost:.2f} points, more than {FP16_POINTS}")
     return {"metrics": after, "metrics_fp32": before, "fp16_points": lost}
-
-
-def _versions(recipe: Recipe) -> dict[str, str]:
-    return {
-        "xaihelpers": xaihelpers.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "accelerate": accelerate.__version__,
-        "precision": best_precision() if recipe.low_precision else "no",
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +12,6 @@ import torch
 import torchmetrics
 from torch import Tensor, nn
 
-import xaihelpers
 from xaihelpers import datasets, files, networks
 from xaihelpers.datasets import chest_xray, findings, questions, sentences
 from xaihelpers.datasets import scenes as scene_set
@@ -21,19 +19,19 @@ from xaihelpers.evaluation import language as scores
 from xaihelpers.networks import captioner, checkpoints, talkers, vqa
 from xaihelpers.networks.language import Vocabulary
 from xaihelpers.networks.language_training import Pair, Steps, caption_loss, fit_steps, pair_loss
-from xaihelpers.networks.recipes import best_precision
+from xaihelpers.networks.recipes import best_precision, versions
 from xaihelpers.reproduce import language_data as data
 from xaihelpers.reproduce.studies import StudyError
 
 Made = dict[str, tuple[nn.Module, dict[str, Any]]]  # name -> network, what its card says
 
-PAIR = Steps(1800)  # captioner and question answerer learn together, with one eye
+PAIR = Steps(5500, batch_size=24)  # captioner and question answerer learn together, with one eye
 RECIPES: dict[str, Steps] = {
     "scenes_captioner": PAIR,
     "scenes_vqa": PAIR,
-    "findings_captioner": Steps(300),
+    "findings_captioner": Steps(300, warmup=40, decay=200),
 }
-SEEDS = (0, 1)  # of the rendered training scenes
+SEEDS = (0, 1, 2, 3)  # of the rendered training scenes
 FINDINGS = {"train": 600, "test": 200}  # radiographs
 ASKED = {"train": 2, "test": 8}  # questions per scene, for the blind guesses and for the test
 
@@ -69,7 +67,7 @@ def train(name: str, seed: int = 0, recipe: Steps | None = None) -> dict[str, An
     path = files.checkpoints_dir() / f"{name}.safetensors"
     card: dict[str, Any] = {"study": "language", "arch": name, "seed": seed}
     card |= {"recipe": recipe.as_dict(), "data": _data(name)}
-    if (done := _finished(path, card)) is not None:
+    if (done := checkpoints.finished(path, card)) is not None:
         return done
     job = "findings" if name == "findings_captioner" else "scenes_pair"
     work = files.data_dir() / "training" / f"{job}-seed{seed}"
@@ -78,7 +76,10 @@ def train(name: str, seed: int = 0, recipe: Steps | None = None) -> dict[str, An
         made = (_findings if job == "findings" else _pair)(recipe, work, seed)
     for made_name, (model, facts) in made.items():
         made_path = path.with_name(f"{made_name}.safetensors")
-        facts |= card | {"arch": made_name, "versions": _versions(recipe)}
+        facts |= card | {
+            "arch": made_name,
+            "versions": versions(recipe.low_precision, torchmetrics),
+        }
         checkpoints.save(model, made_path, facts)
     shutil.rmtree(work, ignore_errors=True)
     return checkpoints.read_card(path)
@@ -88,26 +89,6 @@ def _data(name: str) -> dict[str, Any]:
     if name == "findings_captioner":
         return {"name": "chest_xray", "origin": "rendered", "version": chest_xray.VERSION}
     return {"name": "scenes", "origin": "rendered", "version": scene_set.VERSION}
-
-
-def _finished(path: Path, card: dict[str, Any]) -> dict[str, Any] | None:
-    """The card of a whole checkpoint of the same recipe, data and seed, else None."""
-    try:
-        found = checkpoints.read_card(path)
-    except checkpoints.CheckpointError:
-        return None
-    same = all(found.get(key) == value for key, value in card.items())
-    return found if same and files.sha256(path) == found["sha256"] else None
-
-
-def _versions(recipe: Steps) -> dict[str, str]:
-    return {
-        "xaihelpers": xaihelpers.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchmetrics": torchmetrics.__version__,
-        "precision": best_precision() if recipe.low_precision else "no",
-    }
 
 
 def _rounded(model: nn.Module) -> None:
@@ -121,7 +102,7 @@ def _pair(recipe: Steps, work: Path, seed: int) -> Made:
     answering = vqa.VQA(len(questions.ANSWERS), len(asked), talking.encoder)
     train_set = data.scenes("train", SEEDS)
     batches = data.pair_batches(train_set, said, asked, recipe.batch_size, seed)
-    pair = Pair(talking, answering, len(data.TAGS))
+    pair = Pair(talking, answering, len(data.TAGS), data.tag_pairs())
     history = fit_steps(pair, batches, pair_loss, recipe, work, seed)
     _rounded(pair)
     start, test = "random; one eye for captions, answers and tags", data.scenes("test")

@@ -13,12 +13,19 @@ from xaihelpers import datasets
 from xaihelpers.datasets.cache import CachedDataset
 from xaihelpers.datasets.questions import ANSWERS, Question, questions
 from xaihelpers.datasets.records import Record
-from xaihelpers.datasets.scenes import COLOURS, SHAPES, TEXTURES, Thing, things_of
+from xaihelpers.datasets.scenes import COLOURS, HELD_OUT, SHAPES, TEXTURES, Thing, things_of
 from xaihelpers.datasets.sentences import mirrored, sentence
 from xaihelpers.networks.language import SIDE, Vocabulary
 
-QUESTIONS = 5  # for each image of a batch
+QUESTIONS = 6  # for each image of a batch
 TAGS = (*SHAPES, *COLOURS, *TEXTURES)
+#: A shape with its colour or texture. Of pairs that training holds out nothing is learnt here.
+PAIRS = tuple(
+    (shape, word)
+    for shape in SHAPES
+    for word in (*COLOURS, *TEXTURES)
+    if (shape, word) not in HELD_OUT
+)
 
 
 @dataclass(frozen=True)
@@ -94,9 +101,19 @@ def pair_batches(
 
 
 def tags_of(scenes: Sequence[Sequence[Thing]]) -> Tensor:
-    """Which of `TAGS` apply to anything in each scene: (N, T) float, 0 or 1."""
-    words = [{w for t in things for w in (t.shape, t.colour, t.texture)} for things in scenes]
-    return torch.tensor([[float(tag in there) for tag in TAGS] for there in words])
+    """Which of `TAGS` and `PAIRS` apply to anything in each scene: (N, T + P) float, 0 or 1."""
+    rows = []
+    for things in scenes:
+        there: set[object] = set()
+        for t in things:
+            there |= {t.shape, t.colour, t.texture, (t.shape, t.colour), (t.shape, t.texture)}
+        rows.append([float(tag in there) for tag in (*TAGS, *PAIRS)])
+    return torch.tensor(rows)
+
+
+def tag_pairs() -> Tensor:
+    """The numbers in `TAGS` of both words of each of `PAIRS`, (P, 2)."""
+    return torch.tensor([[TAGS.index(shape), TAGS.index(word)] for shape, word in PAIRS])
 
 
 def answers_of(asked: Sequence[Question]) -> Tensor:
