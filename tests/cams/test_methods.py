@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from xaihelpers.cams import METHODS, methods
+from xaihelpers.cams import METHODS, methods, stacked
 from xaihelpers.cams.stacked import raw_maps
 
 # Two channels on a 2x2 grid: S = sum(A) = 4 in both.
@@ -122,6 +122,15 @@ def test_stacked_methods_equal_the_readable_ones(
             assert result.dtype == dtype
             error = (result - expected).abs().max() / expected.abs().max()
             assert error <= tolerance, name
+
+
+def test_large_batches_are_stacked_in_blocks_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    activations, gradients = random_pair((5, 4, 6, 6))
+    whole = raw_maps(activations, gradients[None], list(METHODS))
+    monkeypatch.setattr(stacked, "BLOCK", 2 * activations[0].numel())
+    in_blocks = raw_maps(activations, gradients[None], list(METHODS))
+    for name, maps in whole.items():
+        torch.testing.assert_close(in_blocks[name], maps, rtol=0, atol=1e-12)
 
 
 def test_half_precision_features_give_single_precision_maps() -> None:

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from xaihelpers.cams.methods import METHODS, grad_cam, grad_cam_plus_plus, xgrad_cam
 
+BLOCK = 2**20  # numbers of a layer handled at once on a CPU; larger temporaries meet fresh memory
+
 _XGRAD_EPS: float = inspect.signature(xgrad_cam).parameters["eps"].default
 
 
@@ -60,6 +62,16 @@ def raw_maps(activations: Tensor, gradients: Tensor, methods: Sequence[str]) -> 
         tensor.detach() if tensor.dtype == torch.float64 else tensor.detach().float()
         for tensor in (activations, gradients)
     )
+    images = len(activations)
+    if activations.device.type == "cpu":
+        images = max(1, BLOCK // activations[0].numel())
+    pairs = zip(activations.split(images), gradients.split(images, dim=1), strict=True)
+    blocks = [_block(*pair, methods) for pair in pairs]
+    return {name: torch.cat([block[name] for block in blocks], dim=1) for name in methods}
+
+
+def _block(activations: Tensor, gradients: Tensor, methods: Sequence[str]) -> dict[str, Tensor]:
+    """`raw_maps` of images whose temporaries fit in memory that is at hand."""
     flat, flat_gradients = activations.flatten(2), gradients.flatten(3)
     weighted = [name for name in methods if METHODS[name] is _REFERENCE.get(name)]
     raw: dict[str, Tensor] = {}
@@ -74,4 +86,4 @@ def raw_maps(activations: Tensor, gradients: Tensor, methods: Sequence[str]) -> 
     for name in methods:
         if name not in raw:
             raw[name] = torch.stack([METHODS[name](activations, part) for part in gradients])
-    return {name: raw[name] for name in methods}
+    return raw
