@@ -83,14 +83,21 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 def test_captioner_and_answerer_share_one_eye_and_both_learn() -> None:
     torch.manual_seed(0)
     words = Vocabulary(["a", "b"])
-    pair = Pair(Captioner(len(words)), VQA(3, len(words)), 2, torch.tensor([[0, 1]]))
+    pair = Pair(Captioner(len(words)), VQA(3, len(words)), 2, 2, torch.tensor([[0, 1]]))
     assert pair.vqa.encoder is pair.captioner.encoder
     images = torch.randn(2, 3, 96, 96)
     tokens = words.encode(["a b", "b"])
     questions, answers = tokens[:, None].repeat(1, 2, 1), torch.tensor([[0, 1], [2, 0]])
-    batch = (images, tokens, questions, answers, torch.tensor([[1.0, 0, 0], [0, 0, 0]]))
+    tags = torch.tensor([[1.0, 0, 0], [0, 0, 0]])
+    batch = (images, tokens, questions, answers, torch.tensor([1, 0]), tags)
     pair_loss(pair, batch).backward()
-    for part in (pair.captioner.head, pair.vqa.head, pair.tagger, pair.captioner.encoder.stage1[0]):
+    for part in (
+        pair.captioner.head,
+        pair.vqa.head,
+        pair.namer,
+        pair.tagger,
+        pair.captioner.encoder.stage1[0],
+    ):
         assert part.weight.grad.abs().sum() > 0  # type: ignore[union-attr, operator]
 
 
@@ -106,7 +113,7 @@ def test_padding_does_not_enter_the_loss_of_the_words() -> None:
 
 
 def test_a_pair_of_tags_must_be_seen_in_one_cell() -> None:
-    pair = Pair(Captioner(5), VQA(3, 5), 2, torch.tensor([[0, 1]]))
+    pair = Pair(Captioner(5), VQA(3, 5), 1, 2, torch.tensor([[0, 1]]))
     torch.nn.init.zeros_(pair.tagger.bias)  # type: ignore[arg-type]
     torch.nn.init.zeros_(pair.tagger.weight)
     with torch.no_grad():

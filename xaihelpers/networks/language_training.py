@@ -62,19 +62,24 @@ class Steps:
 class Pair(nn.Module):
     """A captioner and a question answerer that learn together, with one eye between them.
 
-    The eye also learns which of some words ("tags") apply to anything in the image, and which
-    pairs of them to one thing, from the largest score over all cells; a cell's score of a pair is
-    the smaller of its two. It is never told where; afterwards this part is dropped.
+    The eye also learns to name the main thing, from the mean over all cells, and which of some
+    words ("tags") apply to anything in the image, and which pairs of them to one thing, from the
+    largest score over all cells; a cell's score of a pair is the smaller of its two. It is never
+    told where; afterwards these two parts are dropped.
 
     Args:
-        tags: how many. pairs: (P, 2) numbers of the tags of each pair.
+        names: how many the main thing may have. tags: how many. pairs: (P, 2) numbers of the tags
+            of each pair.
     """
 
-    def __init__(self, captioner: Captioner, vqa: VQA, tags: int, pairs: Tensor) -> None:
+    def __init__(
+        self, captioner: Captioner, vqa: VQA, names: int, tags: int, pairs: Tensor
+    ) -> None:
         super().__init__()
         self.captioner, self.vqa = captioner, vqa
         self.vqa.encoder = captioner.encoder
-        self.tagger = nn.Conv2d(captioner.reader.project.in_features, tags, 1)
+        channels = captioner.reader.project.in_features
+        self.namer, self.tagger = nn.Linear(channels, names), nn.Conv2d(channels, tags, 1)
         self.pairs = nn.Buffer(pairs, persistent=False)
 
     def tags(self, maps: Tensor) -> Tensor:
@@ -94,19 +99,20 @@ def caption_loss(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def pair_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """Loss of the words, of the answers and of the tags, from one look at the images.
+    """Loss of the words, of the answers, of the name and of the tags, from one look.
 
-    batch: images (N, ...), sentences (N, L), questions (N, Q, L'), answers (N, Q) and tags
-    (N, T + P), 1.0 for those, and for those pairs, that apply.
+    batch: images (N, ...), sentences (N, L), questions (N, Q, L'), answers (N, Q), the main thing's
+    name (N,) and tags (N, T + P), 1.0 for those, and for those pairs, that apply.
     """
     assert isinstance(model, Pair)
-    images, tokens, questions, answers, tags = batch
+    images, tokens, questions, answers, names, tags = batch
     maps = model.captioner.encoder(images)
     logits = model.captioner.follow(model.captioner.reader.cells(maps), tokens[:, :-1])
     given = model.vqa.answer(model.vqa.reader.cells(maps), questions).float()
     answer_loss = F.cross_entropy(given.flatten(0, 1), answers.flatten())
     tag_loss = F.binary_cross_entropy_with_logits(model.tags(maps), tags)
-    return _word_loss(logits, tokens) + answer_loss + TAG_WEIGHT * tag_loss
+    name_loss = F.cross_entropy(model.namer(maps.mean(dim=(2, 3))).float(), names)
+    return _word_loss(logits, tokens) + answer_loss + name_loss + TAG_WEIGHT * tag_loss
 
 
 def _word_loss(logits: Tensor, tokens: Tensor) -> Tensor:
@@ -148,7 +154,7 @@ def fit_steps(
     schedule = LambdaLR(optimizer, recipe.share)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
     identity = {**recipe.as_dict(), "seed": seed}
-    del identity["steps"]  # an interrupted run may be made longer or shorter before it falls
+    del identity["steps"], identity["decay"]  # an interrupted run may be ended sooner or later
     state = _restore(folder / "steps.pt", parts, identity)
     low = recipe.low_precision and best_precision() == "bf16"
     saved = time.perf_counter()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from xaihelpers import datasets, files, networks
 from xaihelpers.datasets import chest_xray, findings, questions, sentences
 from xaihelpers.datasets import scenes as scene_set
+from xaihelpers.datasets.scenes import SHAPES
 from xaihelpers.evaluation import language as scores
 from xaihelpers.networks import captioner, checkpoints, talkers, vqa
 from xaihelpers.networks.language import Vocabulary
@@ -25,7 +26,7 @@ from xaihelpers.reproduce.studies import StudyError
 
 Made = dict[str, tuple[nn.Module, dict[str, Any]]]  # name -> network, what its card says
 
-PAIR = Steps(5500, batch_size=24)  # captioner and question answerer learn together, with one eye
+PAIR = Steps(4000, batch_size=24)  # captioner and question answerer learn together, with one eye
 RECIPES: dict[str, Steps] = {
     "scenes_captioner": PAIR,
     "scenes_vqa": PAIR,
@@ -102,7 +103,7 @@ def _pair(recipe: Steps, work: Path, seed: int) -> Made:
     answering = vqa.VQA(len(questions.ANSWERS), len(asked), talking.encoder)
     train_set = data.scenes("train", SEEDS)
     batches = data.pair_batches(train_set, said, asked, recipe.batch_size, seed)
-    pair = Pair(talking, answering, len(data.TAGS), data.tag_pairs())
+    pair = Pair(talking, answering, len(SHAPES), len(data.TAGS), data.tag_pairs())
     history = fit_steps(pair, batches, pair_loss, recipe, work, seed)
     _rounded(pair)
     start, test = "random; one eye for captions, answers and tags", data.scenes("test")

@@ -83,7 +83,7 @@ def _draw(
 def pair_batches(
     data: Scenes, captions: Vocabulary, words: Vocabulary, count: int, seed: int
 ) -> Callable[[int], tuple[Tensor, ...]]:
-    """Step -> (images, sentences, questions (N, Q, L), answers (N, Q), tags), for `fit_steps`.
+    """Step -> (images, sentences, questions (N, Q, L), answers (N, Q), names, tags).
 
     captions, words: vocabularies of the sentences and of the questions.
     """
@@ -95,7 +95,8 @@ def pair_batches(
         asked = [one for scene in things for one in questions(scene, QUESTIONS, rng)]
         texts = words.encode([one.text for one in asked]).unflatten(0, (count, QUESTIONS))
         answers = answers_of(asked).unflatten(0, (count, QUESTIONS))
-        return images, said, texts, answers, tags_of(things)
+        names = torch.tensor([SHAPES.index(scene[0].shape) for scene in things])
+        return images, said, texts, answers, names, tags_of(things)
 
     return batch
 
