@@ -2,8 +2,7 @@
 
 Not compiled: in trials with inductor, weights frozen, float32 copies of EfficientNet-B0,
 DenseNet-121 and ResNet-50 gained 7 % or nothing in their forward pass, for 10 to 70 s of
-compilation each and a C++ compiler that many machines lack. `python -m benchmarks.compiled`
-measures it, bfloat16 too.
+compilation each and a C++ compiler that many machines lack.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from xaihelpers.datasets import splits
@@ -116,19 +115,5 @@ def source(root: Path, split: str, size: int, seed: int, skip_bad: bool = False)
             "data get aptos`; or put train.csv and train_images/<id_code>.png into "
             f"{root.resolve() / NAMES[0]}. Without them, load('fundus') renders such images."
         )
-    chosen = splits.Choice(split, seed, skip_bad, len(GRADES))
-    rows, report = splits.choose("aptos", folder, index(folder), chosen)
-    return Source(
-        name="aptos",
-        origin="real",
-        classes=GRADES,
-        split=split,
-        size=size,
-        seed=seed,
-        labels=rows["label"].to_numpy(dtype=np.int64),
-        items=rows.to_dict("records"),
-        make=partial(_record, folder, size),
-        version=VERSION,
-        options=splits.contents(rows),
-        report=report,
-    )
+    choice = splits.Choice(split, size, seed, skip_bad, GRADES)
+    return splits.choose("aptos", folder, index(folder), choice, _record, VERSION)

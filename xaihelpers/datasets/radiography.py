@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from xaihelpers.datasets import splits
@@ -200,20 +199,5 @@ def source(
         )
     if classes == 4 and "Lung Opacity" not in class_folders(folder):
         raise DataError(f"{folder} has no Lung_Opacity; only the 2021 release has. Use classes=3.")
-    name = "radiography"
-    chosen = splits.Choice(split, seed, skip_bad, classes)
-    rows, report = splits.choose(name, folder, index(folder), chosen)
-    return Source(
-        name=name,
-        origin="real",
-        classes=CLASSES[:classes],
-        split=split,
-        size=size,
-        seed=seed,
-        labels=rows["label"].to_numpy(dtype=np.int64),
-        items=rows.to_dict("records"),
-        make=partial(_record, folder, size),
-        version=VERSION,
-        options=splits.contents(rows),
-        report=report,
-    )
+    choice = splits.Choice(split, size, seed, skip_bad, CLASSES[:classes])
+    return splits.choose("radiography", folder, index(folder), choice, _record, VERSION)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from xaihelpers.datasets.images import content_hash, read_mask, read_rgb
 from xaihelpers.datasets.parallel import in_order, workers_for
-from xaihelpers.datasets.records import SPLITS, DataError
+from xaihelpers.datasets.records import SPLITS, DataError, Record, Source
 from xaihelpers.files import atomic_path, data_dir
 
 VERSION = 1  # of the index: bump when `_inspect` or a reader's listing changes
@@ -126,27 +126,34 @@ def contents(rows: pd.DataFrame) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which records are asked for: a split under a seed, of labels below `classes`."""
+    """Which records are asked for: a split under a seed, of the labels named, and at what size."""
 
     split: str
+    size: int
     seed: int
     skip_bad: bool
-    classes: int
+    classes: tuple[str, ...]
 
 
 def choose(
-    name: str, folder: Path, table: pd.DataFrame, choice: Choice
-) -> tuple[pd.DataFrame, str]:
-    """The chosen rows and the report of what was left out; writes the whole split to a file.
+    name: str,
+    folder: Path,
+    table: pd.DataFrame,
+    choice: Choice,
+    make: Callable[[Path, int, dict[str, Any]], Record],
+    version: int,
+) -> Source:
+    """The chosen records, with a report of what was left out; writes the whole split to a file.
 
-    table: from `index`. The file is `data_dir()/splits/<name>-seed<seed>-<content>.csv`.
+    table: from `index`. make: folder, size and row of the table -> record. The file is
+    `data_dir()/splits/<name>-seed<seed>-<content>.csv`.
 
     Raises:
         DataError: an image cannot be used and `skip_bad` is False, or the split has no image.
         StorageError: the file cannot be written.
     """
     table = divide(table, choice.seed)
-    table = table[table["label"] < choice.classes]
+    table = table[table["label"] < len(choice.classes)]
     bad = table[(table["problem"] != "") & (table["problem"] != CONFLICT)]
     if len(bad) and not choice.skip_bad:
         first = bad.iloc[0]
@@ -166,4 +173,17 @@ def choose(
     if not saved.exists():
         with atomic_path(saved) as path:
             table.to_csv(path, index=False)
-    return rows, summary(name, table)
+    return Source(
+        name=name,
+        origin="real",
+        classes=choice.classes,
+        split=choice.split,
+        size=choice.size,
+        seed=choice.seed,
+        labels=rows["label"].to_numpy(dtype=np.int64),
+        items=rows.to_dict("records"),
+        make=partial(make, folder, choice.size),
+        version=version,
+        options=contents(rows),
+        report=summary(name, table),
+    )
