@@ -6,14 +6,19 @@ A block of a page between `<!-- table: NAME -->` and `<!-- end -->` belongs to t
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from xaihelpers.reproduce.claim_rules import CLAIMS
+from xaihelpers.reproduce.claim_types import VERDICTS
+
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "results" / "tables"
+NOTEBOOKS = ROOT / "notebooks"
 PAGES = ("README.md", "docs/method_cards.md", "docs/which_layer.md")
 BLOCK = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 METHODS = {
@@ -22,6 +27,26 @@ METHODS = {
     "xgrad_cam": "XGrad-CAM",
     "hires_cam": "HiResCAM",
     "layer_cam": "LayerCAM",
+}
+PARTS = {
+    "begin": (("00",), "draw a heat map, read it, score it against an exact mask"),
+    "what is underneath": (
+        ("01", "02", "03"),
+        "read activations and gradients from any network, and adapt one",
+    ),
+    "the methods": (
+        ("04", "05", "06", "07", "08", "09", "10"),
+        "derive, write and test each one without this package",
+    ),
+    "the evidence": (
+        ("11", "12", "13"),
+        "say with a number and an interval whether a map is right",
+    ),
+    "the cases": (("14", "15", "16"), "rerun them on your own data"),
+    "by hand": (
+        ("17",),
+        "click through pictures, networks, layers and classes (`make app` opens it as a page)",
+    ),
 }
 COSTS = (
     "ours, one method",
@@ -171,7 +196,42 @@ def priors() -> str:
     return markdown(["map", "energy in the finding", "lift", "peak within 15 px"], rows)
 
 
+def chapters() -> str:
+    """The chapters by part, with the time that each says of itself."""
+    rows = []
+    for part, (numbers, afterwards) in PARTS.items():
+        found = [path for n in numbers for path in NOTEBOOKS.glob(f"{n}_*.ipynb")]
+        rows.append(f"| {part} | {', '.join(map(_chapter, found))} | {afterwards} |")
+    return "\n".join(["| | chapters | what you can do afterwards |", "|---|---|---|", *rows])
+
+
+def _chapter(path: Path) -> str:
+    opening = "".join(json.loads(path.read_text())["cells"][0]["source"])
+    title, time = re.search(r"# \d\d · ([^:\n]+)", opening), re.search(r"about (\d+ s)", opening)
+    assert title, path
+    assert time, path
+    return f"[{path.stem[:2]} {title[1]}](notebooks/{path.name}) ({time[1]})"
+
+
+def verdicts() -> str:
+    """What became of the claims on rendered images, by verdict."""
+    path = TABLES.parent / "claims.json"
+    if not path.exists():
+        return "Not measured yet: `make reproduce`."
+    records = json.loads(path.read_text())
+    said = {name: records.get(f"{name}/rendered", {}).get("verdict") for name in CLAIMS}
+    lines = ["| verdict | claims |", "|---|---|"]
+    for verdict in (*VERDICTS, None):
+        which = [f"{c.id}: {c.statement}" for c in CLAIMS.values() if said[c.id] == verdict]
+        if which:
+            name = f"**{verdict or 'not yet settled'}** ({len(which)})"
+            lines.append(f"| {name} | {'<br>'.join(which)} |")
+    return "\n".join(lines)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "chapters": chapters,
+    "verdicts": verdicts,
     "costs": costs,
     "goals": goals,
     "memory": memory,
