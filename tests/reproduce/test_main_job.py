@@ -1,5 +1,6 @@
 """The parts of the main job: what is trained, measured once, and written."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import torch
 
 from xaihelpers import networks
 from xaihelpers.datasets.records import Record, Source
+from xaihelpers.evaluation import rows
 from xaihelpers.evaluation import study as evaluation
+from xaihelpers.evaluation.errors import EvaluationError
 from xaihelpers.reproduce import main_job, train
 from xaihelpers.reproduce.chapters import RunnerError
 from xaihelpers.reproduce.studies import STUDIES, Study, checkpoint_path
@@ -57,30 +60,31 @@ def test_pictures_are_drawn_without_masks_and_with_a_class_absent(study: Study) 
 
 
 def test_a_kappa_or_baseline_that_is_not_there_is_a_dash(study: Study) -> None:
-    scores = pd.DataFrame({"name": ["a", "b"], "label": [0, 0], "predicted": [0, 0]})
+    scores = pd.DataFrame({"image": [0, 1], "label": [0, 0], "predicted": [0, 0]})
     row = main_job.network_row(study, scores)
     assert (row["accuracy"], row["images"]) == ("1.000 [0.342, 1.000]", 2)
     assert row["quadratic kappa"] == row["colour-and-size baseline"] == "-"
 
 
-def test_scores_are_measured_once(
+def test_scores_of_a_set_without_masks_are_measured_once(
     home: Path, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = main_job.map_scores(study)
-    monkeypatch.setattr(evaluation, "map_scores", lambda *_: pytest.fail("measured again"))
+    assert set(first["method"]) == {*main_job.METHODS, *evaluation.BASELINES}
+    assert first["image"].nunique() == 3
+    assert first["energy"].isna().all()
+    assert main_job.network_row(study, first)["images"] == 3
+    monkeypatch.setattr(rows.Worker, "rows", lambda *_: pytest.fail("measured again"))
     pd.testing.assert_frame_equal(main_job.map_scores(study), first)
 
 
-def test_another_network_is_measured_anew(
-    home: Path, study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[str] = []
-    table = pd.DataFrame({"name": ["a"]})
-    monkeypatch.setattr(evaluation, "map_scores", lambda *_: seen.append("again") or table)
-    main_job.map_scores(study)
-    study.card["sha256"] = "e" * 64
-    main_job.map_scores(study)
-    assert seen == ["again", "again"]
+def test_a_mask_that_the_set_lacks_is_said_where_it_has_others(home: Path, study: Study) -> None:
+    def masked(label: int) -> Record:
+        return replace(record(label), masks={"heart": np.ones((64, 64), bool)})
+
+    study = replace(study, data=replace(study.data, make=masked))
+    with pytest.raises(EvaluationError, match="no mask.*lung.*heart"):
+        main_job.map_scores(study)
 
 
 def test_a_chapter_that_is_not_there_is_said_before_any_work(

@@ -1,7 +1,6 @@
 """Whole data sets through networks and their maps: one row per image, layer and method.
 
-`run` takes any set of networks, layers, methods and scores, on any number of processes;
-`map_scores` is the short form for one network and one layer, in memory.
+`run` takes any set of networks, layers, methods and scores, on any number of processes.
 """
 
 from __future__ import annotations
@@ -11,13 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from xaihelpers import cams, datasets, networks
+from xaihelpers import cams
 from xaihelpers.cams import engine, passes, stacked
 from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.evaluation import (
@@ -35,7 +32,7 @@ from xaihelpers.evaluation.errors import EvaluationError
 from xaihelpers.evaluation.intervals import bootstrap_interval
 from xaihelpers.evaluation.rows import PRIORS, Plan, Subject, Worker, finding_mask
 
-__all__ = ["BASELINES", "PRIORS", "Plan", "Subject", "finding_mask", "map_scores", "run", "summary"]
+__all__ = ["BASELINES", "PRIORS", "Plan", "Subject", "finding_mask", "run", "summary"]
 
 #: Maps that never look at the network: what a method has to beat.
 BASELINES = ("centre_gaussian", "uniform")
@@ -107,68 +104,17 @@ def _key(worker: Worker, images: str) -> str:
     return parts.key({"about": about, "plan": asdict(worker.plan)})
 
 
-def map_scores(
-    model: nn.Module,
-    data: ImageDataset,
-    layer: str,
-    methods: Sequence[str],
-    mask_names: Sequence[str],
-    batch_size: int = 16,
-    progress: bool = True,
-) -> pd.DataFrame:
-    """Prediction, energy in the finding and pointing hit: one row per image and method.
-
-    The class asked about is the network's own answer. `energy` and `hit` are NaN where the image
-    shows no finding, which is everywhere in a data set without masks. Columns: name, label,
-    predicted, method, energy, hit, empty, area (share of the image that the mask covers). The
-    baselines of `BASELINES` are rows like any other method.
-
-    Raises:
-        EvaluationError: the data set has masks, but not those that `mask_names` asks for.
-    """
-    tables: list[pd.DataFrame] = []
-    starts = range(0, len(data), batch_size)
-    for start in tqdm(starts, desc=f"{data.name} maps", leave=False, disable=not progress):
-        indices = range(start, min(start + batch_size, len(data)))
-        images, labels, masks = datasets.batch(data, indices)
-        size = (images.shape[-2], images.shape[-1])
-        no_mask = torch.zeros(len(images), *size, dtype=torch.bool)
-        mask = finding_mask(masks, mask_names) if masks else no_mask
-        found = cams.explain(model, networks.normalize(images), layer, methods=methods)
-        heats = {name: found.maps[name] for name in methods}
-        heats |= {name: getattr(prior_maps, name)(len(images), size) for name in BASELINES}
-        absent = ~mask.flatten(1).any(dim=1)
-        tables += [
-            pd.DataFrame(
-                {
-                    "name": [f"{data.name}/{data.split}/{index:05d}" for index in indices],
-                    "label": labels,
-                    "predicted": found.logits.argmax(dim=1),
-                    "method": name,
-                    "energy": _unless(absent, localization.energy_in_mask(heat, mask)),
-                    "hit": _unless(absent, localization.pointing_hit(heat, mask)),
-                    "empty": localization.is_empty(heat),
-                    "area": mask.float().mean(dim=(1, 2)),
-                }
-            )
-            for name, heat in heats.items()
-        ]
-    return pd.concat(tables, ignore_index=True)
-
-
-def _unless(absent: Tensor, values: Tensor) -> Tensor:
-    return values.float().masked_fill(absent, float("nan"))
-
-
 def summary(scored: pd.DataFrame) -> pd.DataFrame:
     """A row per method: means with bootstrap 95 % intervals over the images that show a finding.
 
-    `scored`: from `map_scores`. Columns: method, images (that show a finding), "energy in mask" and
-    "pointing" ("-" where there is nothing to measure, a mean without interval where there is one
-    image), "empty maps" (of all images).
+    `scored`: from `run`, of one network and layer; prior maps come last. Columns: method, images
+    (that show a finding), "energy in mask" and "pointing" ("-" where there is nothing to measure,
+    a mean without interval where there is one image), "empty maps" (of all images).
     """
     table = []
-    for method, part in scored.groupby("method", sort=False):
+    methods = scored["method"].unique()
+    for method in sorted(methods, key=lambda name: (name in PRIORS, name)):
+        part = scored[scored["method"] == method]
         shown = part.dropna(subset=["energy"])
         table.append(
             {

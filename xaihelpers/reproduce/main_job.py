@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 from collections.abc import Sequence
 from importlib import metadata
@@ -56,21 +54,22 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def map_scores(study: Study) -> pd.DataFrame:
-    """`evaluation.map_scores` of the whole split, measured once for this network, data and code."""
-    layer = networks.LAYERS[study.arch]["last"]
-    rests_on = [chapters.environment_digest(), study.card["sha256"], study.card["data"]]
-    text = json.dumps([*rests_on, study.data.name, study.data.split, study.data.seed])
-    key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    kept = files.data_dir() / "cache" / "measured" / f"{study.data.name}_{study.arch}-{key}.csv"
-    if not kept.exists():
-        masks = FINDINGS[study.data.name]
-        save_table(evaluation.map_scores(study.model, study.data, layer, METHODS, masks), kept)
-    return pd.read_csv(kept)
+    """A row per image of the split and map: `METHODS` at the last stage, and what never looks.
+
+    Batches measured before, of this network, data and code, are read; see `evaluation.study.run`.
+    """
+    layer = {"last": networks.LAYERS[study.arch]["last"]}
+    masks = FINDINGS[study.data.name] if study.data[0].masks else ()
+    plan = evaluation.Plan(METHODS, masks=masks, priors=evaluation.BASELINES)
+    subject = evaluation.Subject(study.arch, study.model, layer)
+    scores = evaluation.run([subject], study.data, plan, files.data_dir() / "cache" / "measured")
+    study.model.cpu()  # where pictures are drawn; `run` leaves it on its device
+    return scores
 
 
 def network_row(study: Study, scores: pd.DataFrame) -> dict[str, object]:
     """What the network gets right on these images, beside the colour-and-size baseline."""
-    seen = scores.drop_duplicates("name")
+    seen = scores.drop_duplicates("image")
     predicted = torch.tensor(seen["predicted"].to_numpy())
     votes = one_hot(predicted, len(study.data.classes)).float()
     found = networks.metrics.score(votes, torch.tensor(seen["label"].to_numpy()))
