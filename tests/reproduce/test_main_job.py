@@ -82,9 +82,10 @@ def test_a_mask_that_the_set_lacks_is_said_where_it_has_others(home: Path, study
     def masked(label: int) -> Record:
         return replace(record(label), masks={"heart": np.ones((64, 64), bool)})
 
-    study = replace(study, data=replace(study.data, make=masked))
+    data = study.data
+    assert isinstance(data, Source)
     with pytest.raises(EvaluationError, match="no mask.*lung.*heart"):
-        main_job.map_scores(study)
+        main_job.map_scores(replace(study, data=replace(data, make=masked)))
 
 
 def test_a_chapter_that_is_not_there_is_said_before_any_work(

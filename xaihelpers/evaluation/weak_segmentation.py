@@ -19,8 +19,8 @@ from xaihelpers.cams.hooks import ForwardHook
 from xaihelpers.evaluation.errors import EvaluationError
 
 _WIDTH = 64
-_BATCH = 32
-_RATE = 3e-3
+_BATCH = 8
+_RATE = 1e-2
 
 
 @torch.no_grad()
