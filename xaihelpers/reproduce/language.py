@@ -26,7 +26,8 @@ from xaihelpers.reproduce.studies import StudyError
 
 Made = dict[str, tuple[nn.Module, dict[str, Any]]]  # name -> network, what its card says
 
-PAIR = Steps(4000, batch_size=24)  # captioner and question answerer learn together, with one eye
+#: Captioner and question answerer learn together, with one eye.
+PAIR = Steps(1340, batch_size=24, decay=300)
 RECIPES: dict[str, Steps] = {
     "scenes_captioner": PAIR,
     "scenes_vqa": PAIR,
