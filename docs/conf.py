@@ -37,7 +37,7 @@ exclude_patterns = [".*", "build", "data/cache", "tests", "*.egg-info"]
 
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}  # widgets are shown by the picture stored beside them; no script is fetched
-nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", 65)]
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", 95)]
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
 myst_heading_anchors = 3
