@@ -188,15 +188,17 @@ def test_writers_at_the_same_time_lose_nothing(
 # The command
 
 
-def test_claims_prints_the_ledger_in_short_with_stale_marks(
-    claim: Claim,
-    notebooks: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.fixture
+def results(claim: Claim, notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The results of a home where nothing but C1, of a chapter of its own, can be settled."""
     monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
-    settle(tmp_path / "results")
+    return tmp_path / "results"
+
+
+def test_claims_prints_the_ledger_in_short_with_stale_marks(
+    results: Path, notebooks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settle(results)
     write_chapter(notebooks, "x = 2")
     assert cli.main(["claims"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -206,14 +208,9 @@ def test_claims_prints_the_ledger_in_short_with_stale_marks(
 
 
 def test_claims_with_a_name_runs_its_chapter_again_and_prints_the_record(
-    claim: Claim,
-    notebooks: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
-    stamp = tmp_path / "results" / "chapters" / "01_one.stamp.json"
+    stamp = results / "chapters" / "01_one.stamp.json"
     stamp.parent.mkdir(parents=True)
     stamp.write_text("{}")
     asked: list[dict[str, Any]] = []
@@ -221,7 +218,7 @@ def test_claims_with_a_name_runs_its_chapter_again_and_prints_the_record(
     assert cli.main(["claims", "C1"]) == 1
     assert "01_one has not settled it" in capsys.readouterr().out
     assert not stamp.exists()  # else an unchanged chapter would be kept
-    settle(tmp_path / "results")
+    settle(results)
     assert cli.main(["claims", "C1", "--profile", "full", "--seed", "3"]) == 0
     assert "verdict: confirmed" in capsys.readouterr().out
     assert asked[-1] == {"profile": "full", "seed": 3, "data_root": "", "only": ["01_one"]}
