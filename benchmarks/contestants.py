@@ -32,7 +32,9 @@ HEAVY = (
     f"grad-cam, {CLASSES} classes x one",
     f"grad-cam, {CLASSES} classes x three",
 )
+LARGEST_FOR_PEERS = 8  # images; more take the slowest of them minutes a call
 EARLY = "stage2"  # cells of 4 px: 56 x 56 of them at 224 px
+IN_PIECES = f"forward pass in batches of {MICRO_BATCH}"
 Job = Callable[[], object]
 
 
@@ -70,7 +72,7 @@ def forward(model: nn.Module, images: Tensor) -> Job:
 def everything(setting: Setting) -> dict[str, Job]:
     """Every contestant that this batch size is meant for, in the order of the table."""
     batch = len(setting.images)
-    if batch > MICRO_BATCH:
+    if batch > LARGEST_FOR_PEERS:
         return large(setting)
     jobs = ours(setting) | several_classes(setting) | accelerated(setting)
     jobs |= captum(setting) | peers(setting) | guided(setting)
@@ -122,7 +124,7 @@ def large(setting: Setting) -> dict[str, Job]:
                 setting.model(part)
 
     jobs = {
-        f"forward pass in batches of {MICRO_BATCH}": pieces,
+        IN_PIECES: pieces,
         "ours, five methods": lambda: explain(
             setting.model, setting.images, setting.layer(), 0, FIVE
         ),

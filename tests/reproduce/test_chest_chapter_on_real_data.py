@@ -1,17 +1,15 @@
 """Chapter 15, from a messy folder in the real layout to the ledger's column of real images."""
 
 import itertools
-import shutil
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 import pytest
 
 from tests.datasets.layouts import cut, write_radiography
-from tests.reproduce.conftest import offline
+from tests.reproduce.real_case import printed, shipped_home
 from xaihelpers import files
-from xaihelpers.networks import checkpoints, classifiers
+from xaihelpers.networks import checkpoints
 from xaihelpers.reproduce import claims, cli, studies
 
 RSNA = "https://www.kaggle.com/c/rsna-pneumonia-detection-challenge/data"
@@ -33,12 +31,6 @@ def name_sources(folder: Path) -> None:
         table.to_excel(path, index=False)
 
 
-def printed(chapter: Path) -> str:
-    """All text that a chapter shows."""
-    outputs = [o for cell in nbformat.read(chapter, 4).cells for o in cell.get("outputs", [])]
-    return "\n".join(str(o.get("text", o.get("data", {}).get("text/plain", ""))) for o in outputs)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("release", ["first", "2021"])
@@ -46,19 +38,14 @@ def test_the_chest_study_runs_whole_on_a_real_layout(
     release: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From a messy folder over one epoch of training to the ledger's column of real images."""
-    shipped = checkpoints.study_path("chest_xray", "densenet121")
-    home, root = tmp_path / "home", tmp_path / "data"
-    (home / "results" / "checkpoints").mkdir(parents=True)
-    for path in (shipped, checkpoints.card_path(shipped)):
-        shutil.copy(path, home / "results" / "checkpoints")
+    root = tmp_path / "data"
+    shipped_home(tmp_path / "home", monkeypatch, "chest_xray", "densenet121")
     folder = write_radiography(root, release, per_class=10)
     name_sources(folder)
     pictures = sorted(folder.rglob("Viral*[0-9)].png"))
     pictures = [path for path in pictures if path.parent.name != "masks"]
     cut(pictures[0])
     pictures[1].write_bytes(pictures[2].read_bytes())  # a patient twice
-    monkeypatch.setenv("XAIHELPERS_HOME", str(home))
-    monkeypatch.setattr(classifiers, "_imagenet", offline)
     assert cli.main(["reproduce", "--data-root", str(root), "--skip-bad", "--only", "15"]) == 0
 
     real = files.results_dir() / "real"

@@ -137,6 +137,16 @@ def test_a_second_run_does_nothing_and_a_changed_source_is_run_again(
     assert [name for name, _ in fake[2:]] == ["01_two"]
 
 
+def test_what_a_killed_run_left_behind_is_removed(home: Path, fake: list) -> None:
+    folder = home / "notebooks"
+    write_chapter(folder, "00_one", "1")
+    left = home / "results" / "chapters" / ".00_one.ipynb.abc123.ipynb"
+    left.parent.mkdir(parents=True)
+    left.write_text("{")
+    assert runner.run(notebooks=folder) == 0
+    assert [path.name for path in left.parent.glob(".*")] == []
+
+
 def test_a_changed_parameter_checkpoint_or_lost_output_is_run_again(home: Path, fake: list) -> None:
     folder = home / "notebooks"
     write_chapter(folder, "00_one", "1")

@@ -71,6 +71,19 @@ def undisturbed(model: nn.Module, device: str) -> Iterator[None]:
         yield
 
 
+def _convolutions(model: nn.Module) -> Iterator[_ConvNd]:
+    return (module for module in model.modules() if isinstance(module, _ConvNd))
+
+
+def _fits(model: nn.Module, dimensions: int) -> bool:
+    """Whether some convolution takes images of so many dimensions, or there is none at all."""
+    module = None
+    for module in _convolutions(model):
+        if len(module.kernel_size) + 2 == dimensions:
+            return True
+    return module is None
+
+
 def check_images(model: nn.Module, images: Tensor) -> None:
     """Raise InputError unless `images` is a finite, floating-point, non-empty batch."""
     if not isinstance(images, Tensor):
@@ -79,9 +92,8 @@ def check_images(model: nn.Module, images: Tensor) -> None:
         raise InputError(
             f"images must be floating point and normalised as in training, got {images.dtype}"
         )
-    convolutions = [module for module in model.modules() if isinstance(module, _ConvNd)]
-    expected = sorted({len(module.kernel_size) + 2 for module in convolutions})
-    if expected and images.ndim not in expected:
+    if not _fits(model, images.ndim):
+        expected = sorted({len(module.kernel_size) + 2 for module in _convolutions(model)})
         raise InputError(
             f"this network takes batches of {' or '.join(map(str, expected))} dimensions "
             f"(images, channels, ...), got shape {tuple(images.shape)}; one image is `image[None]`"
@@ -102,7 +114,7 @@ def _check_tap(model: nn.Module, tap: Tap, images: Tensor) -> None:
         )
     for tensor in tap.tensors:
         if tensor.ndim < 3 or len(tensor) != len(images):
-            bare = not any(isinstance(module, _ConvNd) for module in model.modules())
+            bare = next(_convolutions(model), None) is None
             hint = "the network has no convolution" if bare else "name one before the pooling"
             raise NothingCapturedError(
                 f"layer {tap.name!r} gives shape {tuple(tensor.shape)} for {len(images)} images, "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xaihelpers import files
-from xaihelpers.reproduce import chapters, claim_digests
+from xaihelpers.reproduce import claim_digests
 from xaihelpers.reproduce.claim_records import Settled, data_line, ledger_folder, stored
 from xaihelpers.reproduce.claim_rules import CLAIMS
 from xaihelpers.reproduce.claim_types import Claim
@@ -79,8 +79,7 @@ def _words(name: str) -> str:
 
 
 def _chapter(claim: Claim) -> str:
-    written = (chapters.PACKAGE.parent / "notebooks" / f"{claim.chapter}.ipynb").exists()
-    return f"[{claim.chapter}](../notebooks/{claim.chapter}.ipynb)" if written else claim.chapter
+    return f"[{claim.chapter}](../notebooks/{claim.chapter}.ipynb)"
 
 
 def stale(settled: Settled, folder: Path) -> list[str]:

@@ -62,9 +62,7 @@ def map_scores(study: Study) -> pd.DataFrame:
     masks = FINDINGS[study.data.name] if study.data[0].masks else ()
     plan = evaluation.Plan(METHODS, masks=masks, priors=evaluation.BASELINES)
     subject = evaluation.Subject(study.arch, study.model, layer)
-    scores = evaluation.run([subject], study.data, plan, files.data_dir() / "cache" / "measured")
-    study.model.cpu()  # where pictures are drawn; `run` leaves it on its device
-    return scores
+    return evaluation.run([subject], study.data, plan, files.data_dir() / "cache" / "measured")
 
 
 def network_row(study: Study, scores: pd.DataFrame) -> dict[str, object]:

@@ -146,6 +146,8 @@ def reproduce(
     if output.exists() and stamp.exists() and json.loads(stamp.read_text())["key"] == key:
         return "kept"
     stamp.unlink(missing_ok=True)
+    for partial_file in folder.glob(f".{chapter.name}.*"):  # left by a run that was killed
+        partial_file.unlink(missing_ok=True)
     execute(chapter, output, parameters, processes)
     with files.atomic_path(stamp) as temporary:
         temporary.write_text(json.dumps({"key": key, "parameters": dict(parameters)}, indent=1))
