@@ -69,6 +69,9 @@ GOALS = (
 )
 
 
+COLUMNS = ("goal", "measured against", "network", "batch", "figure", "wanted", "met")
+
+
 def judged(times: pd.DataFrame) -> pd.DataFrame:
     """One row per goal that the table of times can answer, with `met` true or false.
 
@@ -90,7 +93,7 @@ def judged(times: pd.DataFrame) -> pd.DataFrame:
                 if goal.versus is not None:
                     figure /= float(median[wanted[1]])
                 rows.append(_row(goal, arch, batch, 1 / figure if goal.faster else figure))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _row(goal: Goal, arch: str, batch: int, figure: float) -> dict[str, object]:

@@ -50,3 +50,13 @@ def test_home_is_chosen_by_the_environment(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
     assert files.checkpoints_dir() == tmp_path / "results" / "checkpoints"
     assert files.data_dir() == tmp_path / "data"
+
+
+def test_a_home_given_in_short_is_a_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for short in ("out", "./out", "~/out"):
+        monkeypatch.setenv("XAIHELPERS_HOME", short)
+        assert files.home() == tmp_path.resolve() / "out"

@@ -17,7 +17,7 @@ class StorageError(OSError):
 def home() -> Path:
     """Folder of `data/` and `results/`: `XAIHELPERS_HOME`, else the clone, else `~/.xaihelpers`."""
     if chosen := os.environ.get("XAIHELPERS_HOME"):
-        return Path(chosen)
+        return Path(chosen).expanduser().resolve()
     clone = Path(__file__).resolve().parents[1]
     return clone if (clone / "pyproject.toml").exists() else Path.home() / ".xaihelpers"
 

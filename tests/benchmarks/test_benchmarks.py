@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+import benchmarks.__main__
 from benchmarks import memory
 from benchmarks.__main__ import check_guided, main
 from benchmarks.contestants import Setting, everything, guided
@@ -39,8 +40,10 @@ def test_every_contestant_is_timed_against_the_bare_forward_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
-    words = ["--networks", "efficientnet_b0", "--batches", "1", "--rounds", "1", "--size", "64"]
-    monkeypatch.setattr(sys, "argv", ["benchmarks", *words])
+    monkeypatch.setattr(benchmarks.__main__, "NETWORKS", ["efficientnet_b0"])
+    monkeypatch.setattr(benchmarks.__main__, "ROUNDS", {1: 1})
+    monkeypatch.setattr(benchmarks.__main__, "SIZE", 64)
+    monkeypatch.setattr(sys, "argv", ["benchmarks"])
     main()
     table = pd.read_csv(tmp_path / "results" / "tables" / "benchmark.csv")
     sides = {"ours", "grad-cam", "torchcam", "captum"}
@@ -49,6 +52,20 @@ def test_every_contestant_is_timed_against_the_bare_forward_pass(
     assert (table["ratio"] > 0.2).all()
     assert "met" in pd.read_csv(tmp_path / "results" / "tables" / "benchmark_goals.csv")
     assert (tmp_path / "results" / "figures" / "benchmark.png").stat().st_size > 5000
+
+
+def test_a_smaller_run_does_not_overwrite_the_shipped_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
+    rows = times(**{"ours, three methods": 1.2, "grad-cam, three methods": 12.0})
+    measured = rows.assign(floor=STOCK).to_dict("records")
+    monkeypatch.setattr(benchmarks.__main__, "measure", lambda *_: measured)
+    words = ["--networks", "resnet50", "--batches", "8"]
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *words])
+    main()
+    assert "no file is written" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_goal_names_contestants_that_exist(setting: Setting) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from xaihelpers.cams import METHODS, Explanation, NothingCapturedError, explain, explain_classes
+from xaihelpers.cams.passes import evaluating
 
 ALL = tuple(METHODS)
 
@@ -36,6 +37,22 @@ def test_train_mode_and_batch_norm_statistics_are_untouched(
     assert not net.stem[1].training
     for name, buffer in net.named_buffers():
         assert torch.equal(buffer, statistics[name])
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_evaluation_mode_ends_with_the_block_even_after_an_error(
+    net: nn.Module, listed: bool
+) -> None:
+    net.train()
+    net.stem.eval()
+    before = [module.training for module in net.modules()]
+    with (
+        pytest.raises(RuntimeError, match="halfway"),
+        evaluating(list(net.modules()) if listed else net),
+    ):
+        assert not any(module.training for module in net.modules())
+        raise RuntimeError("halfway")
+    assert [module.training for module in net.modules()] == before
 
 
 def test_frozen_parameters(net: nn.Module, images: Tensor, expected: Explanation) -> None:

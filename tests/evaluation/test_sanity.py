@@ -56,6 +56,15 @@ def test_a_seed_repeats_and_torchs_generator_is_left_alone() -> None:
     assert not torch.equal(first["0.weight"], other["0.weight"])
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_generator_of_a_gpu_is_left_alone() -> None:
+    torch.cuda.manual_seed(3)
+    before = torch.cuda.get_rng_state()
+    sanity.redraw(network().cuda(), 1)
+    assert torch.equal(before, torch.cuda.get_rng_state())
+
+
 def test_recalibration_gives_batch_norms_the_statistics_of_the_images() -> None:
     model, images = network(), 5 + 3 * torch.randn(8, 1, 12, 12)
     sanity.recalibrate(model, images)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from xaihelpers.datasets.records import Record, Source
@@ -163,6 +164,23 @@ def test_the_network_is_left_as_it_was(tmp_path: Path) -> None:
     after = one.model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert one.model.training
+
+
+def test_a_stopped_study_gives_the_network_back_to_its_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, places = subject(), []
+
+    def stopped(self: Worker, indices: list[int]) -> pd.DataFrame:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Worker, "rows", stopped)
+    monkeypatch.setattr(one.model, "to", lambda device: places.append(device))
+    accelerator = Accelerator()
+    monkeypatch.setattr(type(accelerator), "device", torch.device("cpu", 0))
+    with pytest.raises(KeyboardInterrupt):
+        study.run([one], data(), PLAN, tmp_path, accelerator=accelerator, progress=False)
+    assert places == [torch.device("cpu", 0), torch.device("cpu")]
 
 
 def test_data_without_masks_keep_what_needs_none(tmp_path: Path) -> None:

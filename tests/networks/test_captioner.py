@@ -114,8 +114,17 @@ def test_the_likeliest_of_many_beams_is_at_least_as_likely_as_greedy(captioner, 
 
 def test_saying_leaves_the_mode_as_it_was(captioner, images) -> None:
     captioner.train()
+    captioner.encoder.eval()
+    modes = [module.training for module in captioner.modules()]
     say(captioner, images, 1, 2)
-    assert captioner.training
+    assert [module.training for module in captioner.modules()] == modes
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_sentences_are_said_on_a_gpu(captioner, images) -> None:
+    expected = say(captioner, images, 2, 3)
+    assert say(captioner.cuda(), images.cuda(), 2, 3).tolist() == expected.tolist()
 
 
 def test_a_word_of_each_image_is_explained_at_every_named_layer(captioner, images) -> None:

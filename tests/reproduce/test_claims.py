@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.reproduce.claim_case import settle
+from tests.reproduce.claim_case import below, settle
 from xaihelpers.reproduce import (
     claim_records,
     claims,
@@ -191,6 +191,19 @@ def test_a_record_changed_by_hand_is_refused(
         settle(tmp_path)
     with pytest.raises(ClaimError, match=message):
         ledger.text(tmp_path)
+
+
+def test_a_rule_that_is_restored_gives_its_verdict_again(
+    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(tmp_path)
+    monkeypatch.setitem(claims.CLAIMS, "C1", replace(claim, rule=below))
+    measures = {"vgg19: largest relative difference": Measure(1e-12)}
+    rest: dict[str, Any] = {"seed": 0, "profile": "quick", "results": tmp_path}
+    claims.settle("C9", measures, sources=[], **rest)
+    assert claims.read(tmp_path)["C1/rendered"].verdict == claim_records.RULE_CHANGED
+    monkeypatch.setitem(claims.CLAIMS, "C1", claim)
+    assert claims.read(tmp_path)["C1/rendered"].verdict == "confirmed"
 
 
 def test_a_broken_file_says_what_to_do(tmp_path: Path) -> None:

@@ -67,6 +67,15 @@ def test_study_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert (more["some"], more["images"]) == (5, None)
 
 
+@pytest.mark.parametrize("command", ["claims", "study"])
+def test_an_option_that_a_command_does_not_use_is_refused(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command, "--skip-bad"])
+    assert "unrecognized arguments: --skip-bad" in capsys.readouterr().err
+
+
 def test_notebooks_and_data_commands_reach_their_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     note = lambda given: calls.append(given) or 0  # noqa: E731

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from torchvision import models
 
+from xaihelpers.datasets import chest_xray
 from xaihelpers.networks import recipes
 from xaihelpers.reproduce import compare
 
@@ -48,12 +49,28 @@ def test_a_row_says_what_it_rests_on_and_is_made_once(
     assert compare.main(["--seeds", "1"]) == 0
 
 
-def test_a_row_of_another_run_is_kept(tiny: Path) -> None:
+def test_a_row_of_another_run_is_kept_and_one_of_older_images_is_replaced(tiny: Path) -> None:
     path = compare.table_path()
     path.parent.mkdir(parents=True)
-    kept = {"network": "vgg16", "seed": 0, "hits": "0110", "accuracy": 0.5}
-    pd.DataFrame([kept]).to_csv(path, index=False)
+    kept = {"network": "vgg16", "seed": 0, "hits": "0110", "data_version": chest_xray.VERSION}
+    old = {"network": "resnet18", "seed": 0, "hits": "1", "data_version": chest_xray.VERSION - 1}
+    pd.DataFrame([kept, old]).to_csv(path, index=False)
     assert compare.main(["--seeds", "1"]) == 0
     table = compare.read(path)
     assert table["network"].tolist() == ["resnet18", "vgg16"]
-    assert table["hits"].tolist()[1] == "0110"
+    assert len(table["hits"][0]) == 9
+    assert table["hits"][1] == "0110"
+
+
+def test_a_longer_comparison_has_a_table_of_its_own(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (compare.LONGER.epochs, compare.LONGER.batch_size) == (5, 32)
+    assert compare.LONGER_COUNTS == {"train": 1500, "val": 150, "test": 900}
+    recipe = recipes.Recipe((recipes.Cycle(1e-3, (64, 64)),), batch_size=4)
+    monkeypatch.setattr(compare, "LONGER", recipe)
+    monkeypatch.setattr(compare, "LONGER_COUNTS", {"train": 8, "val": 6, "test": 9})
+    assert compare.main(["--seeds", "1", "--longer"]) == 0
+    assert not compare.table_path().exists()
+    (row,) = compare.read(compare.table_path(name="c17_longer")).to_dict("records")
+    assert (row["epochs"], row["batch"], row["train_images"]) == (2, 4, 8)

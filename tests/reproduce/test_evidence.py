@@ -82,5 +82,25 @@ def test_a_network_of_another_study_and_an_unknown_score_are_refused(
 ) -> None:
     with pytest.raises(StudyError, match=r"no network \['vgg19'\]"):
         evidence.run(archs=["vgg19"])
+    with pytest.raises(StudyError, match=r"no network \['vgg19'\].*there are tiny"):
+        evidence.run(archs=["tiny", "vgg19"])
+    with pytest.raises(StudyError, match=r"no study \['fundi'\]; there are chest_xray"):
+        evidence.run(["chest_xray", "fundi"])
+    with pytest.raises(StudyError, match=r"tiny has no layer \['stage9'\]; there are last"):
+        evidence.run(layers=("last", "stage9"))
     assert cli.main(["study", "--scores", "enery"]) == 2
     assert "no score 'enery'" in capsys.readouterr().err
+
+
+def test_a_table_of_fewer_images_never_replaces_one_of_more(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(count: int) -> int:
+        evidence.run(images=count, fresh=0, some=0, scores=("energy",))
+        (path,) = (tiny / "results" / "tables").glob("evidence_*.csv")
+        return int(pd.read_csv(path)["images"].max())
+
+    assert measured(4) == 4
+    assert measured(8) == 8
+    assert measured(4) == 8
+    assert "it rests on more images" in capsys.readouterr().out

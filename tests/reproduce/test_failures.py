@@ -73,6 +73,20 @@ def test_every_wrong_answer_is_found(home: Path) -> None:
     assert (table["answer"] != table["label"]).all()
 
 
+def test_a_search_through_more_images_takes_the_place_of_a_smaller_one(home: Path) -> None:
+    for limit, searched in ((6, 6), (12, 12), (6, 12)):
+        failures.failures(limit=limit)
+        table = failures.read("c15_failures", home / "results")
+        assert set(table["searched"]) == {searched}
+        assert table["index"].is_unique
+
+
+def test_an_unknown_part_ends_with_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        failures.main(["marker", "atacks"])
+    assert "invalid choice: 'atacks'" in capsys.readouterr().err
+
+
 def test_a_chapter_finds_the_shipped_table_beside_other_results(home: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run python -m xaihelpers"):
         failures.read("c8_marker", home / "results" / "real")
@@ -81,3 +95,5 @@ def test_a_chapter_finds_the_shipped_table_beside_other_results(home: Path) -> N
     pd.DataFrame({"index": [1]}).to_csv(shipped, index=False)
     assert failures.read("c8_marker", home / "results" / "real")["index"].tolist() == [1]
     assert (home / "results" / "real" / "tables" / "c8_marker.csv").exists()
+    pd.DataFrame({"index": [2]}).to_csv(shipped, index=False)  # measured again
+    assert failures.read("c8_marker", home / "results" / "real")["index"].tolist() == [2]

@@ -18,7 +18,7 @@ NEED_MASKS = ("C5", "C19")
 def test_the_fundus_study_runs_whole_on_a_real_layout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both networks over one epoch of training; a 16-bit image, a cut-off one, copies, a conflict."""
+    """Both networks, one epoch each; a 16-bit image, a cut-off one, copies, a conflict."""
     root = tmp_path / "data"
     shipped_home(tmp_path / "home", monkeypatch, "fundus", *ARCHS)
     folder = write_aptos(root, per_grade=10)

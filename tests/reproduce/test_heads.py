@@ -52,34 +52,50 @@ def test_every_head_learns_what_its_maps_show(kind: str, maps: tuple[Tensor, Ten
     assert right.count("1") / len(right) > 0.95
 
 
-def test_last_maps_are_what_the_features_give() -> None:
-    class Toy(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.features = torch.nn.Conv2d(3, 4, 3, 8)
-
-    model = Toy()
-    images = torch.randint(0, 255, (5, 3, 32, 32), dtype=torch.uint8)
-    samples = [(image, index % 2) for index, image in enumerate(images)]
-    maps, labels = heads.last_maps(model, samples)
-    expected = model.features(heads.networks.normalize(images)).detach()
-    torch.testing.assert_close(maps.float(), expected, rtol=0.03, atol=0.03)
-    assert labels.tolist() == [0, 1, 0, 1, 0]
-
-
-def test_a_finished_row_is_not_made_again(tmp_path: Path, monkeypatch) -> None:
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The heads that are trained; a row is made in no time and lies below `tmp_path`."""
     monkeypatch.setattr(heads.files, "results_dir", lambda: tmp_path)
+    monkeypatch.setattr(heads, "_start", lambda setting: "1234e5678901")
     made = []
 
     def rows(seeds, done):
         for kind in heads.HEADS:
             if ("frozen", kind, 0) not in done:
                 made.append(kind)
-                yield {"setting": "frozen", "head": kind, "seed": 0, "accuracy": 0.5, "hits": "01"}
+                right = torch.tensor([[0.0, 1.0], [0.0, 1.0]])
+                text = heads.hits(right, torch.tensor([0, 1]))
+                yield heads._row("frozen", kind, 0, torch.nn.ELU(), text, heads._start("frozen"))
 
     monkeypatch.setattr(heads, "frozen_rows", rows)
+    return made
+
+
+def test_a_finished_row_is_not_made_again(tmp_path: Path, made: list[str]) -> None:
     for _ in range(2):
         assert heads.main(["--setting", "frozen", "--seeds", "1"]) == 0
     assert made == list(heads.HEADS)
     table = pd.read_csv(tmp_path / "tables" / "c18_heads.csv", dtype={"hits": str})
     assert table["hits"].tolist() == ["01"] * 3
+
+
+@pytest.mark.parametrize("changed", ["weights", "images"])
+def test_rows_of_other_weights_or_images_are_replaced(
+    changed: str, tmp_path: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads.main(["--setting", "frozen"])
+    if changed == "weights":
+        monkeypatch.setattr(heads, "_start", lambda setting: "another")
+    else:
+        monkeypatch.setattr(heads.datasets.fundus, "VERSION", 99)
+    heads.main(["--setting", "frozen"])
+    assert made == [*heads.HEADS] * 2
+    table = pd.read_csv(tmp_path / "tables" / "c18_heads.csv")
+    assert len(table) == 3
+    assert set(table["checkpoint" if changed == "weights" else "data_version"]) <= {"another", 99}
+
+
+def test_a_stamp_is_that_of_the_shipped_vgg19_or_none() -> None:
+    assert heads._start("scratch") == "-"
+    path = heads.checkpoint_path("fundus", "vgg19")
+    assert heads._start("frozen") == heads.networks.checkpoints.read_card(path)["sha256"][:12]

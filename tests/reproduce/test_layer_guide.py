@@ -1,5 +1,8 @@
 """The measured table behind the page on which layer to hook."""
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -69,3 +72,17 @@ def test_only_images_with_a_finding_are_kept() -> None:
     images, masks = layer_guide.shown(data, layer_guide.FINDINGS["fundus"], 5)
     assert images.shape[0] == masks.shape[0] == 5
     assert masks.flatten(1).any(dim=1).all()
+
+
+def test_another_sample_does_not_overwrite_the_shipped_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
+    monkeypatch.setattr(layer_guide, "open_study", lambda *names: names)
+    monkeypatch.setattr(layer_guide, "study_table", lambda study, count: pd.DataFrame({"n": [5]}))
+    path = tmp_path / "results" / "tables" / "which_layer.csv"
+    assert layer_guide.main(["--limit", "5"]) == 0
+    assert "not written" in capsys.readouterr().out
+    assert not path.exists()
+    assert layer_guide.main([]) == 0
+    assert path.exists()

@@ -66,7 +66,9 @@ def test_the_set_up_cell_does_nothing_where_the_package_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(subprocess, "run", None)
+    before = os.getcwd(), [*sys.path]
     exec(set_up(ADDRESS), {})
+    assert (os.getcwd(), sys.path) == before
 
 
 def test_elsewhere_it_installs_this_version_and_keeps_torch(

@@ -68,7 +68,9 @@ def test_means_of_a_single_image_are_left_out() -> None:
     assert {name: interval.estimate for name, interval in found.items()} == {"a": 2}
 
 
-def test_only_the_tables_asked_for_are_written(tmp_path: Path, monkeypatch) -> None:
+def test_only_the_tables_asked_for_are_written_and_only_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(retinopathy.files, "results_dir", lambda: tmp_path)
     asked = {}
 
@@ -79,5 +81,9 @@ def test_only_the_tables_asked_for_are_written(tmp_path: Path, monkeypatch) -> N
     monkeypatch.setitem(retinopathy.TABLES, "c6_eps", (make, {"efficientnet_b0": 200}))
     assert retinopathy.main(["c6_eps", "--limit", "5"]) == 0
     assert asked == {"efficientnet_b0": 5}
+    assert "c6_eps.csv is not written" in capsys.readouterr().out
+    assert retinopathy.stored(tmp_path, "c6_eps").empty
+    assert retinopathy.main(["c6_eps"]) == 0
+    assert asked == {"efficientnet_b0": 200}
     assert retinopathy.stored(tmp_path, "c6_eps")["a"].tolist() == [1]
     assert retinopathy.stored(tmp_path, "c2_layers").empty

@@ -5,6 +5,7 @@ from math import nan
 import pytest
 
 from xaihelpers.reproduce import retinopathy_rules as rules
+from xaihelpers.reproduce.claim_rules import CLAIMS
 from xaihelpers.reproduce.claim_types import Measure
 
 
@@ -168,3 +169,16 @@ def test_c19_counts_layers_that_are_better_and_worse(first, second, verdict) -> 
 @pytest.mark.parametrize("name", ["c1", "c2", "c3", "c4", "c5", "c6", "c9", "c18", "c19"])
 def test_what_cannot_be_measured_here_is_not_testable_here(name: str) -> None:
     assert getattr(rules, name)({"lesion masks": Measure(nan)}) == "not testable here"
+
+
+def test_an_unknown_measure_that_a_rule_does_not_read_changes_no_verdict() -> None:
+    unknown = {"lesion masks": Measure(nan)}
+    c5 = {
+        "vgg19 energy over random weights": m(0.01, 0.02),
+        "vgg19 peak within 15 px": m(0.6, 0.8),
+    }
+    assert CLAIMS["C5"].judge(c5 | unknown) == "confirmed"
+    c9 = {"vgg19: largest relative difference": Measure(1e-12)}
+    assert CLAIMS["C9"].judge(c9 | unknown) == "confirmed"
+    c9["resnet50: largest relative difference"] = Measure(nan)
+    assert CLAIMS["C9"].judge(c9) == "not testable here"

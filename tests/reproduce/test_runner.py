@@ -162,6 +162,28 @@ def test_a_changed_parameter_checkpoint_or_lost_output_is_run_again(home: Path, 
     assert len(fake) == 4
 
 
+@pytest.mark.parametrize(
+    ("table", "runs"),
+    [
+        ("tables/c18_heads.csv", 2),
+        ("tables/evidence_fundus_vgg19.csv", 2),
+        ("real/tables/c17_networks.csv", 2),
+        ("tables/chest_xray_densenet121_answers.csv", 1),  # a chapter writes it
+        ("real/tables/c8_marker.csv", 1),  # a chapter copies it
+    ],
+)
+def test_a_table_that_chapters_read_and_do_not_write_is_a_reason(
+    table: str, runs: int, home: Path, fake: list
+) -> None:
+    write_chapter(home / "notebooks", "00_one", "1")
+    runner.run(notebooks=home / "notebooks")
+    path = home / "results" / table
+    path.parent.mkdir(parents=True)
+    path.write_text("a\n1\n")
+    runner.run(notebooks=home / "notebooks")
+    assert len(fake) == runs
+
+
 def test_outputs_of_a_chapter_are_no_reason_to_run_it_again(home: Path, fake: list) -> None:
     folder = home / "notebooks"
     path = write_chapter(folder, "00_one", "print(1)")

@@ -16,7 +16,9 @@ from xaihelpers.reproduce import chapters, sweep
 from xaihelpers.reproduce.chapters import RunnerError
 from xaihelpers.reproduce.cli import main
 
-PARAMETERS = 'PROFILE = "quick"\nSEED = 0\nNETWORK = "vgg19"\nRESULTS = "../results"'
+PARAMETERS = (
+    'PROFILE = "quick"\nSEED = 0\nDATA_ROOT = ""\nNETWORK = "vgg19"\nRESULTS = "../results"'
+)
 
 
 @pytest.fixture
@@ -103,6 +105,31 @@ def test_an_unknown_parameter_is_refused_before_anything_runs(folder: Path) -> N
     notebooks = write_chapter(folder, "raise RuntimeError")
     with pytest.raises(RunnerError, match="no parameter COLOUR"):
         sweep.run("14", ["--colour", "red"], notebooks=notebooks)
+
+
+@pytest.mark.parametrize(
+    "rest", [["--seed", "0,0"], ["--network", "a/b,a_b"], ["--network", "a b,a_b"]]
+)
+def test_two_runs_in_one_folder_are_refused_before_anything_runs(
+    rest: list[str], folder: Path
+) -> None:
+    notebooks = write_chapter(folder, "raise RuntimeError")
+    with pytest.raises(RunnerError, match="would share a folder"):
+        sweep.run("14", rest, notebooks=notebooks)
+
+
+def test_a_relative_data_root_is_the_callers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebooks = write_chapter(folder, "pass")
+    given = []
+    note = lambda chapter, place, parameters, *rest: given.append(parameters) or "done"  # noqa: E731
+    monkeypatch.setattr(sweep.runner, "reproduce", note)
+    monkeypatch.chdir(folder)
+    assert sweep.run("14", ["--data-root", "real"], notebooks=notebooks) == 0
+    assert given[0]["DATA_ROOT"] == str(folder / "real")
+    assert given[0]["RESULTS"].endswith("data_root=real")
+    capsys.readouterr()
 
 
 def test_a_failing_run_is_named_and_the_exit_code_is_one(

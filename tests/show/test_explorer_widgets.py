@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.datasets.layouts import write_aptos
 from tests.show.explorer_case import COLOUR, NETWORK, RAMP, png
-from xaihelpers import networks
+from xaihelpers import datasets, networks
 from xaihelpers.show import explorer_live, explorer_sources
 from xaihelpers.show import explorer_pictures as pictures
 from xaihelpers.show.errors import ViewError
@@ -161,6 +161,33 @@ def test_real_pictures_stand_beside_the_rendered_ones(tmp_path: Path) -> None:
     origins = [bench.samples[key].origin for key in bench.gallery(NETWORK)]
     assert origins.count("rendered") == explorer_sources.MOST
     assert origins.count("real") >= 1
+
+
+def test_real_pictures_are_test_pictures_of_the_networks_own_training(tmp_path: Path) -> None:
+    write_aptos(tmp_path)
+    entry = explorer_sources.find_networks()[NETWORK]
+    shown = {}
+    for seed in (0, 7):
+        trained = replace(entry, card=entry.card | {"seed": seed})
+        found = explorer_sources.gallery(trained, str(tmp_path))
+        shown[seed] = [sample for sample in found if sample.origin == "real"]
+        expected = datasets.load("aptos", "test", entry.size, seed, tmp_path, cache=False)
+        assert [s.truth for s in shown[seed]] == [expected.classes[n] for n in expected.labels]
+        assert all((s.image == expected[i].image).all() for i, s in enumerate(shown[seed]))
+    first, second = ([sample.image.tobytes() for sample in shown[seed]] for seed in (0, 7))
+    assert set(first) != set(second)
+    assert not {sample.key for sample in shown[0]} & {sample.key for sample in shown[7]}
+
+
+def test_networks_for_other_sizes_keep_pictures_of_their_own(bench: Workbench) -> None:
+    small = "chest_marker_small_small_vgg_gap"
+    views = [View(name, bench.gallery(name)[2]) for name in ("chest_xray_densenet121", small)]
+    assert views[0].image == "chest_xray:2"
+    for _ in range(2):
+        for view, side in zip(views, (224, 128), strict=True):
+            frame = bench.frame(view)
+            assert frame.sample.image.shape == (side, side, 3)
+            assert bench.explanation(view).maps["grad_cam"].shape == (1, side, side)
 
 
 def test_pictures_are_spread_over_the_classes() -> None:

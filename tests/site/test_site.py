@@ -64,6 +64,13 @@ def test_every_chapter_has_its_page(site: Path) -> None:
     assert (site / "index.html").exists()
 
 
+def test_the_line_below_a_chapters_title_is_read_as_markdown(site: Path) -> None:
+    text = (site / "notebooks" / "05_grad_cam.html").read_text(encoding="utf-8")
+    assert "Open in Colab" in text
+    assert "*Open in Colab" not in text
+    assert "[Open in Colab" not in text
+
+
 def test_nothing_is_loaded_from_another_host(pages: dict[Path, Page]) -> None:
     loads = {address for page in pages.values() for address in page.loads}
     assert [a for a in loads if urlsplit(a).scheme in ("http", "https") or a[:2] == "//"] == []

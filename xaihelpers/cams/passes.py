@@ -23,8 +23,12 @@ class DisconnectedError(Exception):
 
 
 @contextmanager
-def _evaluating(modules: list[nn.Module]) -> Iterator[None]:
-    """Evaluation mode for the block; afterwards every module has the mode it had."""
+def evaluating(model: nn.Module | list[nn.Module]) -> Iterator[None]:
+    """Evaluation mode for the block; afterwards every module has the mode it had.
+
+    model: a network, or all its modules where they are listed already.
+    """
+    modules = model if isinstance(model, list) else model.modules()
     training = [module for module in modules if module.training]
     try:
         for module in training:
@@ -67,7 +71,7 @@ def _uncached_autocast(device: str) -> AbstractContextManager[Any]:
 def undisturbed(model: nn.Module, device: str) -> Iterator[None]:
     """Run `model` in evaluation mode and eagerly, leaving modes and caches as they were."""
     modules = list(model.modules())
-    with _evaluating(modules), _eager(modules), _uncached_autocast(device):
+    with evaluating(modules), _eager(modules), _uncached_autocast(device):
         yield
 
 

@@ -39,7 +39,8 @@ class Question:
     """A question about a scene.
 
     kind: one of `KINDS`. text: its words, without a question mark. answer: one of `ANSWERS`.
-    about: shapes of the things that show the answer; empty where the answer is no, or 0.
+    about: shapes of the things that show the answer; empty where nothing does: a thing asked for
+        is not there, or the answer is 0.
     given: shapes of the things that the question names.
     """
 

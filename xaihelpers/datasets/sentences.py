@@ -146,7 +146,8 @@ class Verdict:
 
     readable: it follows the grammar. exact: it is the sentence of the scene, word by word.
     right: per attribute, one bool for each phrase; of a thing that is not there all are False.
-    relation: whether what it says holds; None where nothing is said or a named thing is missing.
+    relation: whether what it says holds, False where a named thing is missing; None where it says
+        nothing of the kind.
     """
 
     readable: bool

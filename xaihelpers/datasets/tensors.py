@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from xaihelpers.datasets.cache import CachedDataset
-from xaihelpers.datasets.records import ImageDataset
+from xaihelpers.datasets.records import ImageDataset, Record
 
 
 class TensorSamples(Dataset[tuple[Tensor, int]]):
@@ -41,8 +41,12 @@ def to_tensors(dataset: ImageDataset) -> TensorSamples:
 def batch(
     dataset: ImageDataset, indices: Sequence[int]
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Records at `indices`: images (B, 3, H, W) uint8, labels (B,) int64, masks (B, H, W) bool."""
-    records = [dataset[int(i)] for i in indices]
+    """Records at `indices`, as `stack` gives them."""
+    return stack([dataset[int(i)] for i in indices])
+
+
+def stack(records: Sequence[Record]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Images (N, 3, H, W) uint8, labels (N,) int64 and masks (N, H, W) bool of records."""
     images = torch.from_numpy(np.stack([record.image for record in records]))
     labels = torch.tensor([record.label for record in records], dtype=torch.int64)
     masks = {

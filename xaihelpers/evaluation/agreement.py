@@ -102,6 +102,8 @@ def _blur(maps: Tensor) -> Tensor:
 def top_cells(maps: Tensor, share: float) -> Tensor:
     """The highest `share` of each map's pixels: (N, H, W) -> bool, ties in reading order.
 
+    As many in every map, at least one.
+
     Raises:
         EvaluationError: share not in (0, 1).
     """

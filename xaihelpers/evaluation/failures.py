@@ -12,22 +12,15 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
 from xaihelpers import cams, networks
+from xaihelpers.evaluation.agreement import top_cells
 from xaihelpers.evaluation.errors import EvaluationError
 
 SIGMA = 12.0  # px; a lesion or a wire is gone, the shape of an organ stays
 
 
 def hottest(heat: Tensor, share: float = 0.1) -> Tensor:
-    """The pixels of each map (N, H, W) that are its hottest `share`: bool, equally many in each.
-
-    Equal values are taken in reading order, so that no map gets more pixels than another.
-    """
-    if not 0 < share < 1:
-        raise EvaluationError(f"share is {share}; it must lie between 0 and 1")
-    count = round(share * heat[0].numel())
-    order = heat.flatten(1).argsort(dim=1, descending=True, stable=True)[:, :count]
-    mask = torch.zeros_like(heat, dtype=torch.bool).flatten(1)
-    return mask.scatter(1, order, True).view(heat.shape)
+    """The pixels of each map that are its hottest tenth, or another share: `top_cells`."""
+    return top_cells(heat, share)
 
 
 def blurred(images: Tensor, mask: Tensor, sigma: float = SIGMA) -> Tensor:

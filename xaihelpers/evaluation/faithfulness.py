@@ -11,13 +11,13 @@ has never seen (see `removal`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from xaihelpers.cams.passes import evaluating
 from xaihelpers.evaluation.errors import EvaluationError
 from xaihelpers.evaluation.localization import check_maps
 from xaihelpers.evaluation.removal import NOISE, filling, impute
@@ -45,18 +45,6 @@ class Curve:
     def mean_fall(self) -> Tensor:
         """Mean fall below the first score over all points, (N,): what pixel flipping reports."""
         return (self.scores[:, :1] - self.scores).mean(dim=1)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside, every module's own mode afterwards."""
-    flags = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in flags:
-            module.training = training
 
 
 @torch.no_grad()

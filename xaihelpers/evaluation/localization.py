@@ -20,25 +20,6 @@ from torch import Tensor
 from xaihelpers.evaluation.errors import EvaluationError
 
 
-@dataclass(frozen=True)
-class Metric:
-    """What a figure in a table is called, and in which direction it gets better."""
-
-    name: str
-    higher_is_better: bool
-    source: str
-
-
-METRICS = {
-    "energy_in_mask": Metric("energy in mask", True, "Wang 2020 (Score-CAM), arXiv 1910.01279"),
-    "pointing_hit": Metric("pointing game", True, "Zhang 2016, arXiv 1608.00507"),
-    "box_iou": Metric("box IoU", True, "Selvaraju 2017, arXiv 1610.02391, section 4.1"),
-    "mask_iou": Metric("mask IoU", True, "Jaccard index"),
-    "localization_error": Metric("localisation error", False, "Selvaraju 2017, table 1"),
-    "max_box_acc": Metric("MaxBoxAccV2", True, "Choe 2020, arXiv 2007.04178"),
-}
-
-
 def check_maps(heat: Tensor, mask: Tensor | None = None) -> None:
     """Raise `EvaluationError` unless `heat` is a batch of maps (and `mask` fits it)."""
     if heat.ndim != 3 or 0 in heat.shape or not heat.is_floating_point():

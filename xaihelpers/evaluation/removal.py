@@ -108,10 +108,6 @@ def _pull(kept: Tensor, known: Tensor) -> Tensor:
     return torch.where(known > 0, kept / known.clamp_min(torch.finfo(kept.dtype).tiny), guess)
 
 
-def _halve(images: Tensor) -> Tensor:
-    return F.avg_pool2d(images, 2, ceil_mode=True, count_include_pad=False)
-
-
 def _solve(gone: Tensor, weight: Tensor, wanted: Tensor, start: Tensor, tolerance: float) -> Tensor:
     """x on the removed pixels with weight x - neighbours(x) = wanted, by conjugate gradients."""
 

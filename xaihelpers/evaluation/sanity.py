@@ -35,13 +35,13 @@ def layers_from_output(model: nn.Module) -> list[str]:
 def redraw(module: nn.Module, seed: int) -> None:
     """Give every weight below `module` a fresh start from its layer's own initial distribution.
 
-    In place; the state of torch's generators is left as it was. Batch norms start with mean 0 and
-    variance 1, which fits no data: see `recalibrate`.
+    In place; torch's generators, on the CPU and on CUDA, are left as they were. Batch norms start
+    with mean 0 and variance 1, which fits no data: see `recalibrate`.
 
     Raises:
         EvaluationError: a layer with weights has no `reset_parameters`.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         for name, part in module.named_modules():
             if hasattr(part, "reset_parameters"):

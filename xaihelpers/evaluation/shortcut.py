@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from xaihelpers import cams, networks
 from xaihelpers.datasets import chest_xray
 from xaihelpers.datasets.records import Record
+from xaihelpers.datasets.tensors import stack
 from xaihelpers.evaluation.errors import EvaluationError
 from xaihelpers.evaluation.localization import energy_in_mask
 
@@ -48,17 +48,6 @@ def scheme_record(scheme: str, index: int, size: int = 224, seed: int = 0) -> Re
     if scheme == "lungs black":
         record.image[record.masks["lung"]] = 0
     return record
-
-
-def stack(records: Sequence[Record]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Images (N, 3, H, W) uint8, labels (N,) int64 and masks (N, H, W) bool of records."""
-    images = torch.from_numpy(np.stack([record.image for record in records]))
-    masks = {
-        name: torch.from_numpy(np.stack([record.masks[name] for record in records]))
-        for name in records[0].masks
-    }
-    labels = torch.tensor([record.label for record in records])
-    return images.permute(0, 3, 1, 2).contiguous(), labels, masks
 
 
 def marker_rows(

@@ -130,8 +130,3 @@ def thumbnails(
     model.fit(small[0].numpy(), train_labels)
     given = model.predict(small[1].numpy())
     return Shortcut(given == np.asarray(test_labels), float(counts.max() / counts.sum()))
-
-
-def _shrunk(images: Tensor, side: int) -> np.ndarray:
-    """(N, side * side) mean grey of the cells of a grid."""
-    return adaptive_avg_pool2d(images.float().mean(dim=1), side).flatten(1).numpy()

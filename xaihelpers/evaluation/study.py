@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from torch import nn
 from tqdm.auto import tqdm
 
 from xaihelpers import cams
@@ -61,7 +64,8 @@ def run(
     wherever it is dealt to, so on one kind of device the table does not depend on their number.
 
     Args:
-        subjects: networks, moved to the accelerator's device. indices: images; None for all.
+        subjects: networks, on the accelerator's device while they are measured. indices: images;
+            None for all.
         folder: shared by the processes or not; where not, each machine resumes its own parts.
 
     Returns:
@@ -82,18 +86,29 @@ def run(
     images = parts.data_digest(data, chosen)
     tables = []
     for subject in subjects:
-        subject.model.to(accelerator.device)
-        worker = Worker(subject, data, plan, batches[0], accelerator.device)
-        place = Path(folder) / f"{subject.name}-{_key(worker, images)}"
-        shown = progress and accelerator.is_main_process
-        for number in tqdm(mine, desc=subject.name, leave=False, disable=not shown):
-            path = place / f"{number:05d}.parquet"
-            if not path.exists():
-                parts.write(worker.rows(batches[number]), path)
-            tables.append(parts.read(path))
+        with _lent(subject.model, accelerator.device):
+            worker = Worker(subject, data, plan, batches[0], accelerator.device)
+            place = Path(folder) / f"{subject.name}-{_key(worker, images)}"
+            shown = progress and accelerator.is_main_process
+            for number in tqdm(mine, desc=subject.name, leave=False, disable=not shown):
+                path = place / f"{number:05d}.parquet"
+                if not path.exists():
+                    parts.write(worker.rows(batches[number]), path)
+                tables.append(parts.read(path))
     accelerator.wait_for_everyone()
     whole = pd.concat(gather_object(tables), ignore_index=True)
     return whole.sort_values(["network", "image", "layer", "method"], ignore_index=True)
+
+
+@contextmanager
+def _lent(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """The network on `device` in the block, afterwards where it was."""
+    before = next(model.parameters()).device
+    try:
+        model.to(device)
+        yield
+    finally:
+        model.to(before)
 
 
 def _key(worker: Worker, images: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from xaihelpers.cams.passes import evaluating
 from xaihelpers.networks.language import END, GRID, PAD, START, Eye, Given, LanguageError, Sighted
 
 LONGEST = 14  # words, end included
@@ -58,19 +59,18 @@ class Saying(Given):
 def say(model: Captioner, images: Tensor, beams: int = 1, longest: int = LONGEST) -> Tensor:
     """Sentences (N, L) for normalised images, from START to END, then PAD; in evaluation mode.
 
+    The images lie on the network's device, the sentences on the CPU.
+
     beams: 1 takes the likeliest word each time (greedy); more keep so many beginnings.
     """
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         cells = model.look(images)
 
         def following(tokens: Tensor, rows: Tensor) -> Tensor:
+            tokens, rows = tokens.to(cells.device), rows.to(cells.device)
             return model.follow(cells[rows], tokens)[:, -1].log_softmax(dim=1)
 
         return search(following, len(images), beams, longest)
-    finally:
-        model.train(training)
 
 
 def search(

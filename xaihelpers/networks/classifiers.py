@@ -13,6 +13,7 @@ from torchvision import models
 from torchvision.models.efficientnet import MBConv
 from torchvision.models.vgg import cfgs, make_layers
 
+from xaihelpers.cams.passes import evaluating
 from xaihelpers.networks.small import SMALL, SmallVGG
 
 ARCHITECTURES = ("efficientnet_b0", "vgg19", "densenet121", "resnet50", "resnet18", "vgg16")
@@ -183,13 +184,8 @@ def predict(model: nn.Module, images: Tensor, batch_size: int = 32) -> Tensor:
     if len(images) == 0:
         raise ValueError("predict got an empty batch; expected (N, 3, H, W) with N >= 1")
     device = next(model.parameters()).device
-    flags = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    with evaluating(model):
         logits = [model(normalize(part.to(device))) for part in images.split(batch_size)]
-    finally:
-        for module, training in flags:
-            module.training = training
     return torch.cat(logits).float()
 
 

@@ -11,7 +11,7 @@ from torchvision import models
 from xaihelpers.files import checkpoints_dir
 from xaihelpers.networks import checkpoints
 from xaihelpers.networks.captioner import Captioner
-from xaihelpers.networks.language import Eye, Vocabulary
+from xaihelpers.networks.language import Vocabulary
 from xaihelpers.networks.vqa import VQA
 
 #: Role -> layer of a captioner or question answerer with an `Eye`, below `Saying` and `Asked`.
@@ -118,8 +118,3 @@ def open_findings_captioner() -> Talker:
 
 def _bare(words: int) -> Captioner:
     return Captioner(words, nn.Identity(), channels=CHEST_CHANNELS, grid=CHEST_GRID)
-
-
-def eye_of(talker: Talker) -> Eye:
-    """The convolutions of a network of the scenes."""
-    return cast(Eye, talker.model.get_submodule("encoder"))

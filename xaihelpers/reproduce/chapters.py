@@ -20,6 +20,15 @@ from nbformat import NotebookNode
 from xaihelpers import files
 
 PACKAGE = Path(__file__).resolve().parents[1]
+#: Below the results folder: what chapters read and none of them writes.
+INPUTS = (
+    "checkpoints/*.safetensors",
+    "tables/c[0-9]*.csv",
+    "tables/evidence_*.csv",
+    "real/checkpoints/*.safetensors",
+    "real/tables/c17_networks.csv",
+    "real/tables/evidence_*.csv",
+)
 
 
 class RunnerError(ValueError):
@@ -85,11 +94,10 @@ def refuse_unknown(chapter: Path, parameters: Mapping[str, object]) -> None:
 
 
 def environment_digest() -> str:
-    """Hex digest of what every chapter depends on: package sources, versions, checkpoints."""
+    """Hex digest of what chapters depend on: package sources, versions, networks, `INPUTS`."""
     digest = hashlib.sha256(f"{platform.python_version()} {metadata.version('torch')}".encode())
-    trained = [files.checkpoints_dir(), files.results_dir() / "real" / "checkpoints"]
-    weights = [path for folder in trained for path in folder.glob("*.safetensors")]
-    for path in [*sorted(PACKAGE.rglob("*.py")), *sorted(weights)]:
+    inputs = {path for pattern in INPUTS for path in files.results_dir().glob(pattern)}
+    for path in [*sorted(PACKAGE.rglob("*.py")), *sorted(inputs)]:
         digest.update(f"{path.name} {files.sha256(path)}\n".encode())
     return digest.hexdigest()
 
@@ -124,12 +132,14 @@ def portable(notebook: NotebookNode, data_root: str = "") -> NotebookNode:
         places[data_root] = "<DATA_ROOT>"
     ordered = sorted(places.items(), key=lambda item: -len(item[0]))
     kernel_files = re.escape(tempfile.gettempdir()) + r"/ipykernel_\d+/\d+\.py"
+    # No path begins within a word, but one may follow the "\n" of a repr or the code of a colour.
+    before, after = r"(^|[^\w.-]|\\[nrt]|\x1b\[[\d;]*m)", r"(?=[/\s'\"\\:,)\]>]|$)"
 
     def clean(value: Any, kind: str = "") -> Any:
         if isinstance(value, str) and not kind.startswith("image/"):
             value = re.sub(kernel_files, "<cell>", value)
             for place, name in ordered:
-                value = re.sub(re.escape(place) + r"(?=[/\s'\"\\:,)\]>]|$)", name, value)
+                value = re.sub(before + re.escape(place) + after, rf"\g<1>{name}", value)
         elif isinstance(value, list):
             return [clean(item) for item in value]
         elif isinstance(value, dict):

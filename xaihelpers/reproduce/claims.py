@@ -127,10 +127,12 @@ def _store(settled: Settled, results: Path, figure: Figure | None) -> None:
     if figure is not None:
         with files.atomic_path(results / settled.record["figure"]) as partial:
             figure.savefig(partial, format="png", metadata={"Software": None})
-    held[key] = settled
-    written = {name: held[name].as_json() for name in sorted(held, key=_order)}
-    with files.atomic_path(results / "claims.json") as partial:
-        partial.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    path = results / "claims.json"
+    written = json.loads(path.read_text(encoding="utf-8")) if held else {}
+    written[key] = settled.as_json()  # the others stay as they were settled
+    ordered = {name: written[name] for name in sorted(written, key=_order)}
+    with files.atomic_path(path) as partial:
+        partial.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
     ledger.write(results)
 
 

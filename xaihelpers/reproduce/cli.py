@@ -117,6 +117,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder with aptos2019/ or a radiography folder (default: rendered data)",
     )
+
+
+def _add_skip_bad(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-bad",
         action="store_true",
@@ -193,9 +196,11 @@ def build_parser() -> argparse.ArgumentParser:
     training.add_argument("study", nargs="?", help="fundus, chest_xray, scenes or language")
     training.add_argument("arch", nargs="?", help="for example vgg19 (default: all of the study)")
     _add_run_options(training)
+    _add_skip_bad(training)
     training.set_defaults(command=train)
     everything = commands.add_parser("reproduce", help="the whole run, into results/")
     _add_run_options(everything)
+    _add_skip_bad(everything)
     everything.add_argument(
         "--only",
         nargs="+",

@@ -130,6 +130,23 @@ def place(study: Study, data_root: str = "") -> Path:
     return folder / "tables" / f"evidence_{study.data.name}_{study.arch}.csv"
 
 
+def _wanted(names: Sequence[str], archs: Sequence[str], order: Order) -> list[tuple[str, str]]:
+    """Every study with every network to measure; StudyError for a name that does not exist."""
+    if unknown := sorted(set(names) - set(STUDIES)):
+        raise StudyError(f"no study {unknown}; there are {', '.join(STUDIES)}")
+    pairs = [(name, arch) for name in names or DEFAULT for arch in STUDIES.get(name, ())]
+    wanted = [(name, arch) for name, arch in pairs if not archs or arch in archs]
+    if absent := sorted(set(archs) - {arch for _, arch in wanted}):
+        known = ", ".join(arch for _, arch in pairs)
+        raise StudyError(f"no network {absent} in {list(names or DEFAULT)}; there are {known}")
+    roles = {role for job in jobs(order) for role in job.layers}
+    for _, arch in wanted:
+        if nowhere := sorted(roles - set(networks.LAYERS[arch])):
+            known = ", ".join(networks.LAYERS[arch])
+            raise StudyError(f"{arch} has no layer {nowhere}; there are {known}")
+    return wanted
+
+
 def run(
     names: Sequence[str] = (),
     archs: Sequence[str] = (),
@@ -147,20 +164,28 @@ def run(
         names, archs: studies and networks; empty for all. changes: fields of `Order`.
 
     Raises:
-        StudyError: no such network in these studies.
+        StudyError: no such study, network in these studies, or layer of such a network.
         EvaluationError: no such score.
     """
     chosen = {key: value for key, value in changes.items() if value not in (None, ())}
     order = replace(PROFILES[profile], seed=seed, **chosen)  # type: ignore[arg-type]
-    wanted = [(name, arch) for name in names or DEFAULT for arch in STUDIES.get(name, ())]
-    wanted = [(name, arch) for name, arch in wanted if not archs or arch in archs]
-    if not wanted:
-        raise StudyError(f"no network {list(archs)} in {list(names or DEFAULT)}")
+    wanted = _wanted(names, archs, order)
     accelerator = Accelerator()
     for name, arch in wanted:
         study = open_study(name, arch, data_root, seed=seed)
         table = measure(study, order, accelerator)
         if accelerator.is_main_process:
-            save_table(table.round(5), place(study, data_root))
-            accelerator.print(f"wrote {place(study, data_root)}")
+            _keep(table.round(5), place(study, data_root))
     return 0
+
+
+def _keep(table: pd.DataFrame, path: Path) -> None:
+    """Write the table, unless one of the same network from more images is there: then print it."""
+    if path.exists():
+        stored = pd.read_csv(path)
+        alike = set(stored["checkpoint"]) == set(table["checkpoint"])
+        if alike and stored["images"].max() > table["images"].max():
+            print(f"{table.to_string()}\nkept {path}: it rests on more images")
+            return
+    save_table(table, path)
+    print(f"wrote {path}")

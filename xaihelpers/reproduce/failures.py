@@ -51,15 +51,15 @@ def table_path(name: str, results: Path | str | None = None) -> Path:
 
 
 def read(name: str, results: Path | str) -> pd.DataFrame:
-    """The measured table below `results`, where the shipped one is put if there is none.
+    """The measured table below `results`, where a copy of the shipped one is put or renewed.
 
     Raises:
         FileNotFoundError: neither exists; says how to measure.
     """
     path, shipped = table_path(name, results), table_path(name)
-    if not path.exists():
-        if not shipped.exists():
-            raise FileNotFoundError(f"{shipped}: run python -m xaihelpers.reproduce.failures")
+    if not path.exists() and not shipped.exists():
+        raise FileNotFoundError(f"{shipped}: run python -m xaihelpers.reproduce.failures")
+    if shipped.exists() and (not path.exists() or path.read_bytes() != shipped.read_bytes()):
         with files.atomic_path(path) as partial:
             shutil.copy(shipped, partial)
     return pd.read_csv(path)
@@ -84,14 +84,19 @@ def _grow(name: str, rows: pd.DataFrame, study: Study) -> None:
     save_table(pd.concat([*before, rows], ignore_index=True), path)
 
 
-def _done(name: str, study: Study, /, **keys: str) -> set[int]:
-    """The images that a table holds for these keys; those of an older checkpoint are removed."""
+def _done(name: str, study: Study, keys: dict[str, str], searched: int = 0) -> set[int]:
+    """The images that a table holds for these keys.
+
+    Rows of an older checkpoint, or of a search through fewer images than `searched`, are removed.
+    """
     path = table_path(name)
     if not path.exists():
         return set()
     table = pd.read_csv(path)
     asked = (table[list(keys)] == list(keys.values())).all(axis=1)
     old = asked & (table["checkpoint"] != study.card["sha256"][:12])
+    if searched:
+        old |= asked & (table["searched"] < searched)
     if old.any():
         save_table(table[~old], path)
     return set(table[asked & ~old]["index"])
@@ -103,7 +108,7 @@ def marker(limit: int | None = None) -> None:
         study = open_study(name, arch, limit=1)
         for scheme in SCHEMES:
             keys = {"arch": arch, "network": network, "scheme": scheme}
-            done = _done("c8_marker", study, **keys)
+            done = _done("c8_marker", study, keys)
             left = [i for i in range(limit or 900) if i not in done]
             for part in _parts(left, CHUNK):
                 rows = marker_rows(study.model, _layer(arch), scheme, part, study.data.size)
@@ -117,7 +122,7 @@ def attacks(limit: int | None = None) -> None:
             print(f"{name}_{arch} does not exist; left out", flush=True)
             continue
         study = open_study(name, arch)
-        done = _done("c13_attacks", study, study=name)
+        done = _done("c13_attacks", study, {"study": name})
         for part in _parts(_right_and_visible(study, limit or count), 10):
             left = [i for i in part if i not in done]
             if left:
@@ -167,15 +172,16 @@ def _right_and_visible(study: Study, count: int) -> list[int]:
 
 
 def failures(limit: int | None = None) -> None:
-    """Every wrong answer of the shipped networks; a set is searched once."""
+    """Every wrong answer of the shipped networks; a set is searched once, or again for more."""
     for name, arch in FAILING:
         study = open_study(name, arch, limit=limit)
-        if _done("c15_failures", study, study=name, network=arch):
+        keys = {"study": name, "network": arch}
+        if _done("c15_failures", study, keys, len(study.data)):
             continue
         wrong = list(_wrong(study))
         images, labels, _ = datasets.batch(study.data, wrong)
         rows = failure_rows(study.model, _layer(arch), images, labels)
-        rows = rows.assign(index=wrong, study=name, network=arch, searched=len(study.data))
+        rows = rows.assign(index=wrong, **keys, searched=len(study.data))
         _grow("c15_failures", rows, study)
 
 
@@ -196,7 +202,7 @@ PARTS: dict[str, Callable[[int | None], None]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the rows that are missing, saving as it goes; returns 0."""
     parser = argparse.ArgumentParser(prog="python -m xaihelpers.reproduce.failures")
-    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all by default")
     parser.add_argument("--limit", type=int, help="so many images only")
     chosen = parser.parse_args(arguments)
     for part in chosen.parts or PARTS:

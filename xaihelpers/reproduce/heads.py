@@ -2,7 +2,8 @@
 
     python -m xaihelpers.reproduce.heads [--setting frozen|scratch] [--seeds 3]
 
-writes results/tables/c18_heads.csv, one row per network; a row that is there is not made again.
+writes results/tables/c18_heads.csv, one row per network; a row of these images and weights that
+is there is not made again.
 Two settings: `frozen` trains heads on the last maps of the shipped VGG19, whose convolutions were
 trained under the project's own head; `scratch` trains VGG19's 16 convolutions, a quarter as wide
 and with batch norm, together with each head from a random start.
@@ -25,8 +26,9 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from xaihelpers import datasets, files, networks
 from xaihelpers.networks import recipes, training
+from xaihelpers.reproduce.frozen import frozen_maps
 from xaihelpers.reproduce.main_job import save_table
-from xaihelpers.reproduce.studies import open_study
+from xaihelpers.reproduce.studies import checkpoint_path, open_study
 
 #: Head -> what it is. The first is what CAM needs, the last what VGG19 was published with.
 HEADS: dict[str, str] = {
@@ -93,19 +95,6 @@ def train_head(
     return model.eval()
 
 
-def last_maps(model: nn.Module, images: datasets.tensors.TensorSamples) -> tuple[Tensor, Tensor]:
-    """VGG19's last maps (N, 512, 7, 7), half precision, and labels (N,) of a data set."""
-    maps, labels = [], []
-    model = model.to(memory_format=torch.channels_last)
-    bf16 = recipes.best_precision() == "bf16"
-    for batch, truth in DataLoader(images, batch_size=32):
-        batch = networks.normalize(batch).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            maps.append(model.get_submodule("features")(batch).half().contiguous())
-        labels.append(truth)
-    return torch.cat(maps), torch.cat(labels)
-
-
 @torch.no_grad()
 def hits(logits: Tensor, labels: Tensor) -> str:
     """Right or wrong for every image, as a text of ones and zeros that a table can hold."""
@@ -118,10 +107,10 @@ def frozen_rows(seeds: Sequence[int], done: set[tuple[str, str, int]]) -> Iterat
     if not jobs:
         return
     study = open_study("fundus", "vgg19")
-    maps, truth = {}, {}
+    trunk, maps, truth = study.model.get_submodule("features"), {}, {}
     for split in ("train", "test"):
         data = datasets.load("fundus", split, limit=COUNTS[split])
-        maps[split], truth[split] = last_maps(study.model, datasets.to_tensors(data))
+        maps[split], truth[split] = frozen_maps(trunk, datasets.to_tensors(data))
     for kind, seed in jobs:
         model = seeded_head(kind, seed, 512, 49, 5)
         train_head(model, maps["train"], truth["train"], seed)
@@ -190,21 +179,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = files.results_dir() / "tables" / "c18_heads.csv"
     for setting in chosen.setting or SETTINGS:
         make = {"frozen": frozen_rows, "scratch": scratch_rows}[setting]
-        for row in make(range(chosen.seeds), _done(path)):
-            table = pd.DataFrame([*_read(path).to_dict("records"), row])
+        done = {(row["setting"], row["head"], row["seed"]) for row in _kept(path, setting)}
+        for row in make(range(chosen.seeds), done):
+            table = pd.DataFrame([*_kept(path, setting), row])
             save_table(table.sort_values(["setting", "head", "seed"]), path)
             print(f"{setting} {row['head']} seed {row['seed']}: accuracy {row['accuracy']:.3f}")
     return 0
 
 
-def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype={"hits": str}) if path.exists() else pd.DataFrame()
+def _kept(path: Path, setting: str) -> list[dict[Any, Any]]:
+    """The rows of a table, without those of a setting that rest on other images or weights."""
+    if not path.exists():
+        return []
+    rows = pd.read_csv(path, dtype={"hits": str, "checkpoint": str}).to_dict("records")
+    now = (datasets.fundus.VERSION, _start(setting))
+    return [
+        row
+        for row in rows
+        if row["setting"] != setting or (row["data_version"], row["checkpoint"]) == now
+    ]
 
 
-def _done(path: Path) -> set[tuple[str, str, int]]:
-    table = _read(path)
-    names = ("setting", "head", "seed")
-    return set(zip(*(table[name] for name in names), strict=True)) if len(table) else set()
+def _start(setting: str) -> str:
+    """Stamp of the weights that a setting starts from, "-" for random ones."""
+    if setting == "scratch":
+        return "-"
+    card = networks.checkpoints.read_card(checkpoint_path("fundus", "vgg19"))
+    return str(card["sha256"])[:12]
 
 
 if __name__ == "__main__":

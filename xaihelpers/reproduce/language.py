@@ -13,6 +13,7 @@ import torchmetrics
 from torch import Tensor, nn
 
 from xaihelpers import datasets, files, networks
+from xaihelpers.cams.passes import evaluating
 from xaihelpers.datasets import chest_xray, findings, questions, sentences
 from xaihelpers.datasets import scenes as scene_set
 from xaihelpers.datasets.scenes import SHAPES
@@ -20,8 +21,9 @@ from xaihelpers.evaluation import language as scores
 from xaihelpers.networks import captioner, checkpoints, talkers, vqa
 from xaihelpers.networks.language import Vocabulary
 from xaihelpers.networks.language_training import Pair, Steps, caption_loss, fit_steps, pair_loss
-from xaihelpers.networks.recipes import best_precision, versions
+from xaihelpers.networks.recipes import versions
 from xaihelpers.reproduce import language_data as data
+from xaihelpers.reproduce.frozen import frozen_maps
 from xaihelpers.reproduce.studies import StudyError
 
 Made = dict[str, tuple[nn.Module, dict[str, Any]]]  # name -> network, what its card says
@@ -143,20 +145,16 @@ def _answer_metrics(
     asked = questions_about(test, ASKED["test"], seed)
     learnt = [q for row in questions_about(train_set, ASKED["train"], seed) for q in row]
     given = [a for row in answers(model, words, test, asked) for a in row]
-    table = scores.answer_scores([q for row in asked for q in row], given, learnt)
+    all_asked = [q for row in asked for q in row]
+    table = scores.answer_scores(all_asked, given, learnt)
     metrics = {"n": int(table.n["all"]), "accuracy": float(table.accuracy["all"])}
-    return metrics | {"by_kind": table.to_dict(orient="index")} | _new_pairs(test, asked, given)
+    return metrics | {"by_kind": table.to_dict(orient="index")} | _new_pairs(all_asked, given)
 
 
-def _new_pairs(
-    test: data.Scenes, asked: Sequence[Sequence[questions.Question]], given: Sequence[str]
-) -> dict[str, float]:
+def _new_pairs(asked: Sequence[questions.Question], given: Sequence[str]) -> dict[str, float]:
     """Accuracy of "what colour is the ..." for pairs of shape and colour that training lacked."""
-    pairs = [
-        (scene, question) for scene, row in zip(test.things, asked, strict=True) for question in row
-    ]
     right: dict[str, list[bool]] = {"colour_new": [], "colour_seen": []}
-    for (_, question), answer in zip(pairs, given, strict=True):
+    for question, answer in zip(asked, given, strict=True):
         if question.kind == "colour":
             new = (question.about[0], question.answer) in scene_set.HELD_OUT
             right["colour_new" if new else "colour_seen"].append(answer == question.answer)
@@ -179,15 +177,15 @@ def answers(
     asked: Sequence[Sequence[questions.Question]],
 ) -> list[list[str]]:
     """The network's answers to the questions about each scene, equally many for all."""
-    model.eval()
     found: list[list[str]] = []
-    for part in np.array_split(np.arange(len(test)), -(-len(test) // 50)):
-        cells = model.look(networks.normalize(test.images(part.tolist())))
-        rows = [asked[i] for i in part.tolist()]
-        texts = words.encode([question.text for row in rows for question in row])
-        logits = model.answer(cells, texts.unflatten(0, (len(rows), len(rows[0]))))
-        best = logits.argmax(dim=2).tolist()
-        found += [[questions.ANSWERS[number] for number in row] for row in best]
+    with evaluating(model):
+        for part in np.array_split(np.arange(len(test)), -(-len(test) // 50)):
+            cells = model.look(networks.normalize(test.images(part.tolist())))
+            rows = [asked[i] for i in part.tolist()]
+            texts = words.encode([question.text for row in rows for question in row])
+            logits = model.answer(cells, texts.unflatten(0, (len(rows), len(rows[0]))))
+            best = logits.argmax(dim=2).tolist()
+            found += [[questions.ANSWERS[number] for number in row] for row in best]
     return found
 
 
@@ -219,20 +217,11 @@ def _findings(recipe: Steps, work: Path, seed: int) -> Made:
 
 
 def _maps(trunk: nn.Module, images: datasets.ImageDataset, path: Path) -> Tensor:
-    """The frozen trunk's maps (N, 1024, 14, 14) in fp16; kept at `path` until training is over."""
+    """`frozen_maps` (N, 1024, 14, 14) of the images, kept at `path` until training is over."""
     if path.exists():
         kept: Tensor = torch.load(path, weights_only=True)
         return kept
-    trunk.eval().to(memory_format=torch.channels_last)
-    low = best_precision() == "bf16"
-    parts = []
-    for start in range(0, len(images), 16):
-        rows = range(start, min(start + 16, len(images)))
-        batch, _, _ = datasets.batch(images, rows)
-        batch = networks.normalize(batch).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=low):
-            parts.append(trunk(batch).half().contiguous())
-    found = torch.cat(parts)
+    found, _ = frozen_maps(trunk, datasets.to_tensors(images), batch_size=16)
     with files.atomic_path(path) as partial:
         torch.save(found, partial)
     return found

@@ -2,7 +2,8 @@
 
     python -m xaihelpers.reproduce.layer_guide
 
-writes `which_layer.csv` to results/tables: one row per network, layer and method.
+writes `which_layer.csv` to results/tables: one row per network, layer and method. With another
+`--limit` the table is printed only.
 """
 
 from __future__ import annotations
@@ -137,13 +138,17 @@ def study_table(study: Study, count: int) -> pd.DataFrame:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and write `results/tables/which_layer.csv`; returns 0."""
+    """Measure; write `results/tables/which_layer.csv`, or print another sample; returns 0."""
     parser = argparse.ArgumentParser(prog="python -m xaihelpers.reproduce.layer_guide")
     parser.add_argument("--limit", type=int, default=120, help="images with a finding each")
     chosen = parser.parse_args(arguments)
     tables = [study_table(open_study(*names), chosen.limit) for names in SUBJECTS]
+    table = pd.concat(tables, ignore_index=True)
+    if chosen != parser.parse_args([]):
+        print(f"{table.to_string()}\nnot written: the shipped table is another sample")
+        return 0
     path = files.results_dir() / "tables" / "which_layer.csv"
-    save_table(pd.concat(tables, ignore_index=True), path)
+    save_table(table, path)
     print(path)
     return 0
 

@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell
 from xaihelpers import files
 from xaihelpers.reproduce import chapters
 
-BADGE = "<!-- badge -->"
+BADGE = "<!-- badge -->"  # ends the line: at its start it would make all of it HTML
 TAG = "set-up-elsewhere"
 UNSET = (
     "*Open in Colab: not yet, this copy names no repository (`[project.urls] Repository` in "
@@ -60,19 +60,19 @@ def badge(address: str, version: str, chapter: str) -> str:
     a plain link.
     """
     if not address:
-        return f"{BADGE} {UNSET}"
+        return f"{UNSET} {BADGE}"
     path = f"blob/v{version}/notebooks/{chapter}.ipynb"
     host, _, name = address.partition("github.com/")
     if not name:
-        return f"{BADGE} [This chapter's source]({address}/{path})"
+        return f"[This chapter's source]({address}/{path}) {BADGE}"
     link = f"https://colab.research.google.com/github/{name.removesuffix('.git')}/{path}"
-    return f"{BADGE} [Open in Colab]({link})"
+    return f"[Open in Colab]({link}) {BADGE}"
 
 
 def placed(notebook: NotebookNode, chapter: str, address: str, version: str) -> NotebookNode:
     """The notebook with the badge line and set-up cell it must have; everything else as it was."""
     lines = notebook.cells[0].source.splitlines()
-    kept = [line for line in lines if not line.startswith(BADGE)]
+    kept = [line for line in lines if BADGE not in line]
     title, rest = kept[0], kept[1:]
     rest = rest[1:] if rest and not rest[0] else rest
     notebook.cells[0].source = "\n".join([title, badge(address, version, chapter), "", *rest])

@@ -26,8 +26,8 @@ def below(measure: Measure, bound: float) -> bool:
 
 
 def ending(measures: Measures, *endings: str) -> dict[str, Measure]:
-    """The measures whose names end in one of these words."""
-    return {name: m for name, m in measures.items() if name.endswith(endings)}
+    """The measures whose names end in one of these words; no other is looked at."""
+    return {name: measures[name] for name in measures if name.endswith(endings)}
 
 
 C1_TEXT = (
@@ -128,7 +128,7 @@ C5_TEXT = (
 def c5(measures: Measures) -> Verdict:
     """Measures: "<network> energy over <baseline>", "<network> pointing over <baseline>",
     "<network> peak within 15 px"."""
-    better = [m for name, m in measures.items() if " over " in name]
+    better = [measures[name] for name in measures if " over " in name]
     near = ending(measures, "peak within 15 px")
     if not better or not near:
         return "not testable here"

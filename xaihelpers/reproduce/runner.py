@@ -82,9 +82,14 @@ class Processes:
 
 
 def kernel_environment() -> dict[str, str]:
-    """The environment of a chapter: one thread, no progress bars, this installation's kernel."""
+    """The environment of a chapter: one thread, no progress bars, this installation's kernel.
+
+    Chapters run in another folder than the caller's, so a relative `XAIHELPERS_HOME` is made whole.
+    """
     environment = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "JUPYTER_PATH")}
     environment |= dict.fromkeys(ONE_THREAD, "1")
+    if "XAIHELPERS_HOME" in environment:
+        environment["XAIHELPERS_HOME"] = str(files.home())
     return environment | {"TQDM_DISABLE": "1", "JUPYTER_PREFER_ENV_PATH": "1"}
 
 

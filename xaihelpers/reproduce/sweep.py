@@ -145,7 +145,7 @@ def run(
             scheduler, "" for a cluster on this machine. workers: how many runs at a time here.
 
     Raises:
-        RunnerError: unknown chapter, parameter, engine or scheduler.
+        RunnerError: unknown chapter, parameter, engine or scheduler, or two runs of one name.
         KeyboardInterrupt: stopped; finished runs stay and are not done again.
     """
     if engine not in ENGINES:
@@ -160,7 +160,11 @@ def run(
     for parameters in runs:
         place = folder / label(parameters)
         given = parameters | {"RESULTS": str(place)}
+        if "DATA_ROOT" in given:  # chapters run in another folder
+            given["DATA_ROOT"] = str(Path(str(given["DATA_ROOT"])).resolve())
         jobs[place.name] = partial(_execute, chapter, place, given, environment)
+    if len(jobs) < len(runs):
+        raise RunnerError("two runs would share a folder: give each value once (/ counts as _)")
     if engine == "dask":
         outcomes = on_dask(jobs, scheduler, workers)
     else:

@@ -60,6 +60,7 @@ def dots(
         ax.errorbar(middle, places, xerr=ends, label=name, **style)
     ax.set_yticks(range(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.locator_params(axis="x", nbins=6)  # labels of small numbers are long
     ax.grid(axis="y", color="0.93")
     ax.set_axisbelow(True)
     ax.set(xlabel=xlabel, title=title)

@@ -140,14 +140,14 @@ class Workbench:
         self.entries = find_networks(data_root)
         self.samples: dict[str, Sample] = {}
         self._root, self._seed = data_root, seed
-        self._galleries: dict[tuple[tuple[str, ...], int], list[str]] = {}
+        self._galleries: dict[tuple[tuple[str, ...], int, int], list[str]] = {}
         self._models: dict[str, nn.Module] = {}
         self._scans, self._explanations = Recent(SCANS), Recent(EXPLANATIONS)
 
     def gallery(self, network: str) -> list[str]:
         """Keys of the pictures for a network, loaded or rendered on first use."""
         entry = self.entries[network]
-        kind = (entry.classes, entry.size)
+        kind = (entry.classes, entry.size, entry.card["seed"])
         if kind not in self._galleries:
             found = gallery(entry, self._root, self._seed)
             self.samples |= {sample.key: sample for sample in found}

@@ -12,14 +12,13 @@ import numpy as np
 
 from xaihelpers import datasets, files, networks
 from xaihelpers.datasets import images
-from xaihelpers.datasets.registry import RENDERED
+from xaihelpers.datasets.registry import RENDERED, SIZE
 from xaihelpers.networks import checkpoints
 from xaihelpers.show.explorer_upload import read_upload
 
 SPLIT = "test"
 MOST = 12  # pictures of a gallery
 ORGANS = ("retina", "disc", "macula", "vessels", "lung", "marker")  # masks of no finding
-REAL_OPTIONS: dict[str, dict[str, Any]] = {"radiography": {"classes": 3}}
 
 
 @dataclass(frozen=True)
@@ -99,14 +98,15 @@ def data_sets(entry: Entry, data_root: str = "") -> list[str]:
 
 
 def _real(name: str, data_root: str, entry: Entry) -> datasets.ImageDataset:
-    options = REAL_OPTIONS.get(name, {})
-    return datasets.load(
-        name, SPLIT, entry.size, root=data_root, cache=False, skip_bad=True, **options
-    )
+    """Divided as when the network was trained, so that no test picture was trained on."""
+    seed = entry.card["seed"]
+    return datasets.load(name, SPLIT, entry.size, seed, root=data_root, cache=False, skip_bad=True)
 
 
 def gallery(entry: Entry, data_root: str = "", seed: int = 0) -> list[Sample]:
     """Test pictures for a network, at most twelve per set, as many of each class as of any other.
+
+    seed: of the rendered pictures.
 
     Raises:
         DataError: real data that cannot be used.
@@ -131,12 +131,20 @@ def spread(labels: np.ndarray, most: int) -> list[int]:
     return sorted(place for _, _, place in sorted(ranked)[:most])
 
 
+def _key(data: datasets.ImageDataset, index: int) -> str:
+    """Name and number, and what else decides the pixels where that is not the usual."""
+    usual = RENDERED[data.name].size if data.name in RENDERED else SIZE
+    size = "" if data.size == usual else f"@{data.size}"
+    division = f"/seed{data.seed}" if data.origin == "real" and data.seed else ""
+    return f"{data.name}:{index}{size}{division}"
+
+
 def _sample(data: datasets.ImageDataset, index: int) -> Sample:
     record = data[index]
     findings = {n: mask for n, mask in record.masks.items() if n not in ORGANS}
     organs = {n: mask for n, mask in record.masks.items() if n in ("retina", "lung")}
     return Sample(
-        key=f"{data.name}:{index}",
+        key=_key(data, index),
         title=f"{data.name} {SPLIT} {index}",
         image=record.image,
         truth=data.classes[record.label],
