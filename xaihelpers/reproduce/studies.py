@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from xaihelpers import datasets, files, networks
@@ -188,6 +189,7 @@ def open_study(
     if real and not path.exists():
         raise StudyError(f"no network has been trained on {data_root} yet: run `{command}`")
     model, card = networks.checkpoints.load(path)
+    model.to(memory_format=torch.channels_last)  # VGGs take a fifth less time on a CPU
     if real:
         seed = card["seed"]
         if data_version(study, data_root, seed) != card["data"]["version"]:
