@@ -51,8 +51,8 @@ class Order:
     seed: int = 0
 
 
-#: How much each profile computes. The shipped tables: "full" with `--fresh 100 --some 20`, for VGG19
-#: with `--fresh 48 --some 0`, as its removal figures take hours.
+#: How much each profile computes. The shipped tables are "full" with `--fresh 100 --some 20`, for
+#: VGG19 with `--fresh 48 --some 0`, as its removal figures take hours.
 PROFILES = {
     "quick": Order(images=32, fresh=32, some=8),
     "full": Order(),
