@@ -66,6 +66,13 @@ def test_a_kappa_or_baseline_that_is_not_there_is_a_dash(study: Study) -> None:
     assert row["quadratic kappa"] == row["colour-and-size baseline"] == "-"
 
 
+def test_only_grades_have_a_weighted_kappa(study: Study) -> None:
+    scores = pd.DataFrame({"image": [0, 1], "label": [0, 2], "predicted": [0, 2]})
+    assert main_job.network_row(study, scores)["quadratic kappa"] == "-"
+    graded = replace(study, data=replace(study.data, name="aptos"))  # type: ignore[type-var]
+    assert main_job.network_row(graded, scores)["quadratic kappa"] == 1.0
+
+
 def test_scores_of_a_set_without_masks_are_measured_once(
     home: Path, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

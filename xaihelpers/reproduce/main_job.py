@@ -39,6 +39,7 @@ FINDINGS: dict[str, tuple[str, ...]] = {
     "aptos": ("retina",),
     "radiography": ("lung",),
 }
+ORDERED = ("fundus", "aptos")  # sets whose classes are grades, so that a kappa may weigh distances
 
 
 def save_table(table: pd.DataFrame, path: Path) -> None:
@@ -72,13 +73,14 @@ def network_row(study: Study, scores: pd.DataFrame) -> dict[str, object]:
     votes = one_hot(predicted, len(study.data.classes)).float()
     found = networks.metrics.score(votes, torch.tensor(seen["label"].to_numpy()))
     baseline = study.card.get("baseline", {}).get("balanced_accuracy")
+    kappa = found["kappa"] if study.data.name in ORDERED else None
     return {
         "data": study.data.name,
         "origin": study.data.origin,
         "network": study.arch,
         "images": len(seen),
         "accuracy": "{accuracy:.3f} [{accuracy_low:.3f}, {accuracy_high:.3f}]".format(**found),
-        "quadratic kappa": "-" if found["kappa"] is None else round(found["kappa"], 3),
+        "quadratic kappa": "-" if kappa is None else round(kappa, 3),
         "macro F1": round(found["macro_f1"], 3),
         "colour-and-size baseline": "-" if baseline is None else round(baseline, 3),
         "image seed": study.data.seed,
