@@ -100,8 +100,10 @@ def test_an_interrupt_keeps_what_is_finished_and_resumes_with_the_rest(home: Pat
     folder = home / "notebooks"
     write_chapter(folder, "00_quick", "print('done')")
     write_chapter(folder, "01_slow", "import time; time.sleep(600)")
+    # A shell's background job ignores Ctrl-C, and so do its children unless they ask for it.
     script = (
-        "import sys\nfrom pathlib import Path\nfrom xaihelpers.reproduce import cli, runner\n"
+        "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from pathlib import Path\nfrom xaihelpers.reproduce import cli, runner\n"
         "run = lambda arguments: runner.run(notebooks=Path(sys.argv[1]))\n"
         "cli.notebooks = run\nsys.exit(cli.main(['notebooks']))"
     )
@@ -113,7 +115,10 @@ def test_an_interrupt_keeps_what_is_finished_and_resumes_with_the_rest(home: Pat
     while not stamp.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    errors = process.communicate(timeout=120)[1]
+    try:
+        errors = process.communicate(timeout=120)[1]
+    finally:
+        process.kill()
 
     assert process.returncode == 130
     assert "stopped; run again to resume" in errors
