@@ -119,6 +119,7 @@ def test_an_interrupt_keeps_what_is_finished_and_resumes_with_the_rest(home: Pat
         errors = process.communicate(timeout=120)[1]
     finally:
         process.kill()
+        process.wait()
 
     assert process.returncode == 130
     assert "stopped; run again to resume" in errors
