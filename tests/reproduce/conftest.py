@@ -11,7 +11,7 @@ from xaihelpers import networks
 from xaihelpers.datasets import chest_xray, fundus
 from xaihelpers.networks import Cycle, Recipe, checkpoints, classifiers
 from xaihelpers.networks.classifiers import WeightsUnavailableError
-from xaihelpers.reproduce import chapters, claims
+from xaihelpers.reproduce import chapters, claims, runner
 from xaihelpers.reproduce.claim_types import Claim
 from xaihelpers.reproduce.studies import STUDIES
 
@@ -58,3 +58,17 @@ def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_chapter(folder, "x = 1")
     monkeypatch.setattr(chapters, "notebooks_dir", lambda: folder)
     return folder
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
+    """Replace the execution by a note of what would have been executed."""
+    calls: list[tuple[str, dict[str, object]]] = []
+
+    def note(chapter: Path, output: Path, parameters: dict, processes: object) -> None:
+        calls.append((chapter.stem, dict(parameters)))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_bytes(chapter.read_bytes())
+
+    monkeypatch.setattr(runner, "execute", note)
+    return calls
