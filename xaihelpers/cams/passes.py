@@ -13,6 +13,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from xaihelpers.cams.errors import ExplainError, InputError, NothingCapturedError
 from xaihelpers.cams.hooks import Tap, capture
+from xaihelpers.cams.pooling import quick_pools
 
 Uses = list[tuple[Tensor, Tensor]]
 Result = TypeVar("Result")
@@ -67,11 +68,23 @@ def _uncached_autocast(device: str) -> AbstractContextManager[Any]:
     return torch.autocast(device, torch.get_autocast_dtype(device), cache_enabled=False)
 
 
+def _modules(model: nn.Module) -> list[nn.Module]:
+    """What `model.modules()` gives, in a quarter of the time."""
+    found, seen = [model], {model}
+    for module in found:
+        for child in module._modules.values():
+            if child is not None and child not in seen:
+                seen.add(child)
+                found.append(child)
+    return found
+
+
 @contextmanager
 def undisturbed(model: nn.Module, device: str) -> Iterator[None]:
     """Run `model` in evaluation mode and eagerly, leaving modes and caches as they were."""
-    modules = list(model.modules())
-    with evaluating(modules), _eager(modules), _uncached_autocast(device):
+    modules = _modules(model)
+    pools = quick_pools(modules) if device == "cpu" else nullcontext()
+    with evaluating(modules), _eager(modules), _uncached_autocast(device), pools:
         yield
 
 
