@@ -51,7 +51,7 @@ def _panel(ax: Axes, rows: pd.DataFrame, names: list[str]) -> None:
         ax.text(ratio * step, place, f"{ratio:.2f}", va="center", ha=side, fontsize=7)
     ax.axvline(1, color="0.3", linewidth=0.8)
     ax.set_xscale("log")
-    ax.set_xlim(0.06, 60)
+    ax.set_xlim(0.04, 60)
     ax.xaxis.set_major_locator(FixedLocator(TICKS))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
