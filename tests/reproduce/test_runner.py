@@ -164,3 +164,26 @@ def test_chapters_get_one_thread_and_no_progress_bars(monkeypatch: pytest.Monkey
     assert environment["TQDM_DISABLE"] == "1"
     assert "MPLBACKEND" not in environment
     assert environment["PATH"] == os.environ["PATH"]
+
+
+class Unlucky(runner.Processes):
+    """Kernels die before they start, as many times as said; then they run."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__()
+        self.deaths = deaths
+
+    def run(self, command: list[str], cwd: Path) -> tuple[int, str]:
+        self.deaths -= 1
+        if self.deaths >= 0:
+            return 1, f"RuntimeError: {runner.NEVER_STARTED}\n"
+        return super().run(command, cwd)
+
+
+def test_a_kernel_that_dies_before_it_starts_is_started_again(tmp_path: Path) -> None:
+    chapter = write_chapter(tmp_path, "00_small", "print('ran')")
+    runner.execute(chapter, tmp_path / "out.ipynb", {}, Unlucky(deaths=1))
+    assert text_of(tmp_path / "out.ipynb") == "ran\n"
+    with pytest.raises(runner.ChapterError, match="Kernel died"):
+        runner.execute(chapter, tmp_path / "other.ipynb", {}, Unlucky(deaths=runner.STARTS))
+    assert not (tmp_path / "other.ipynb").exists()

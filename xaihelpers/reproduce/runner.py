@@ -29,6 +29,8 @@ from xaihelpers.reproduce.chapters import RunnerError
 PROFILES = ("quick", "full", "gpu")
 #: glibc keeps freed memory for the next tensor: fresh pages cost a tenth of a chapter's time.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**34)}
+#: Two kernels that start at once may pick the same free port; the one that dies has run nothing.
+NEVER_STARTED, STARTS = "Kernel died before replying to kernel_info", 3
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -121,7 +123,10 @@ def execute(
     if parameters:
         options += ["--parameters_yaml", json.dumps(dict(parameters))]  # JSON is YAML
     with files.atomic_path(output) as temporary:
-        code, messages = processes.run([*command, str(temporary), *options], chapter.parent)
+        for _ in range(STARTS):
+            code, messages = processes.run([*command, str(temporary), *options], chapter.parent)
+            if NEVER_STARTED not in messages:
+                break
         if code == 0 or temporary.stat().st_size > 0:
             notebook = chapters.portable(
                 chapters.read(temporary), str(parameters.get("DATA_ROOT", ""))
