@@ -41,7 +41,7 @@ def test_every_contestant_is_timed_against_the_bare_forward_pass(
 ) -> None:
     monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
     monkeypatch.setattr(benchmarks.__main__, "NETWORKS", ["efficientnet_b0"])
-    monkeypatch.setattr(benchmarks.__main__, "ROUNDS", {1: 1})
+    monkeypatch.setattr(benchmarks.__main__, "ROUNDS", {1: 3})
     monkeypatch.setattr(benchmarks.__main__, "SIZE", 64)
     monkeypatch.setattr(sys, "argv", ["benchmarks"])
     main()
@@ -49,7 +49,7 @@ def test_every_contestant_is_timed_against_the_bare_forward_pass(
     sides = {"ours", "grad-cam", "torchcam", "captum"}
     assert set(table["contestant"].str.split(",").str[0]) == sides
     assert (table["floor"] == STOCK).all()
-    assert (table["ratio"] > 0.01).all()  # one round on a busy machine says no more
+    assert (table["ratio"] > 0.2).all()
     assert "met" in pd.read_csv(tmp_path / "results" / "tables" / "benchmark_goals.csv")
     assert (tmp_path / "results" / "figures" / "benchmark.png").stat().st_size > 5000
 

@@ -48,6 +48,12 @@ def test_unusual_pools_stay_right(pool: nn.MaxPool2d) -> None:
     assert torch.equal(own, quick)
 
 
+def test_features_smaller_than_a_window_are_refused_as_torch_does() -> None:
+    pool = nn.MaxPool2d(3)
+    with torch.no_grad(), quick_pools([pool]), pytest.raises(RuntimeError, match="too small"):
+        pool(torch.randn(1, 2, 8, 2))
+
+
 def test_nan_infinity_and_equal_values() -> None:
     features = torch.tensor([1.0, torch.nan, -torch.inf, 2, 2, -torch.inf, torch.inf, 0] * 8)
     own, quick = both(nn.MaxPool2d(3, 2, 1), features.view(1, 1, 8, 8))

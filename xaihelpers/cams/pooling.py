@@ -43,7 +43,10 @@ def _forward(pool: nn.MaxPool2d, features: Tensor) -> Tensor:
     usual = features.device.type == "cpu" and features.ndim == 4 and features.is_contiguous()
     if torch.is_grad_enabled() or not usual:
         return nn.MaxPool2d.forward(pool, features)
-    sides = zip(*map(_pair, (pool.kernel_size, pool.stride, pool.padding)), strict=True)
+    sides = [*zip(*map(_pair, (pool.kernel_size, pool.stride, pool.padding)), strict=True)]
+    cells = zip(features.shape[2:], sides, strict=True)
+    if any(size + 2 * padding < kernel for size, (kernel, _, padding) in cells):
+        return nn.MaxPool2d.forward(pool, features)  # which raises: no window fits
     for dimension, side in enumerate(sides, start=2):
         features = max_pool(features, dimension, *side)
     return features
