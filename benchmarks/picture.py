@@ -22,7 +22,8 @@ def picture(times: pd.DataFrame, batch: int) -> Figure:
     shown = shown[shown["contestant"].str.split(",").str[0].isin(SIDES)]
     names = list(dict.fromkeys(shown["contestant"]))
     archs = list(dict.fromkeys(shown["network"]))
-    figure, axes = new_figure(1, len(archs), (2.5, 0.8 + 0.2 * len(names)), "constrained")
+    size = (1.8 + 3 / len(archs), 0.8 + 0.2 * len(names))  # inches; 3 for the names
+    figure, axes = new_figure(1, len(archs), size, "constrained")
     for ax, arch in zip(axes[0], archs, strict=True):
         _panel(ax, shown[shown["network"] == arch].set_index("contestant"), names)
         ax.set_title(arch)

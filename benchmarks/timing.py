@@ -50,6 +50,8 @@ def ratios(floor: Job, jobs: dict[str, Job], rounds: int, limit: float) -> tuple
             if turn >= min(rounds, LEAST_ROUNDS) and time.perf_counter() - start > limit:
                 break
             names = [name for name in jobs if name not in HEAVY or turn < HEAVY_ROUNDS]
+            if turn % 2:
+                names.reverse()  # who comes after whom matters, so it is not always the same
             for name, ratio, base in _round(floor, jobs, names):
                 found[name].append(ratio)
                 floors.append(base)

@@ -21,6 +21,7 @@ from xaihelpers.cams.explanation import ClassExplanation, Explanation
 from xaihelpers.cams.hooks import find_layer, unwrap
 from xaihelpers.cams.methods import METHODS
 from xaihelpers.cams.passes import Pass, Uses, check_images, run, undisturbed
+from xaihelpers.cams.recording import lean_recording
 from xaihelpers.cams.stacked import raw_maps
 from xaihelpers.cams.targets import ClassTarget, Difference, Target
 
@@ -72,7 +73,7 @@ def explain_layers(
         return _detached(done.output, images), done.score.detach(), maps
 
     parts = []
-    with undisturbed(model, images.device.type):
+    with undisturbed(model, images.device.type) as modules, lean_recording(modules):
         for batch, chosen in _batches(model, images, wanted):
             score = partial(targets.scores, chosen, count=len(batch))
             parts.append(run(model, batch, names, score, finish))
@@ -106,7 +107,7 @@ def explain_classes(
         return done.output.detach(), _class_maps(done, methods)
 
     parts = []
-    with undisturbed(model, images.device.type):
+    with undisturbed(model, images.device.type) as modules, lean_recording(modules):
         for batch, _ in _batches(model, images, targets.logit()):
             parts.append(run(model, batch, [name], score, finish))
     logits = torch.cat([part[0] for part in parts])

@@ -71,6 +71,7 @@ def accelerate(
     fast.to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     for first, norm, activation in chains:
         _pack(fast, kept, first, norm, activation)
+    fast.eval()  # the new modules too, or every explanation would switch them over and back
 
     def cast(module: nn.Module, images: tuple[Any, ...]) -> tuple[Tensor, ...]:
         return (images[0].to(dtype, memory_format=torch.channels_last), *images[1:])

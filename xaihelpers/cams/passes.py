@@ -80,12 +80,15 @@ def _modules(model: nn.Module) -> list[nn.Module]:
 
 
 @contextmanager
-def undisturbed(model: nn.Module, device: str) -> Iterator[None]:
-    """Run `model` in evaluation mode and eagerly, leaving modes and caches as they were."""
+def undisturbed(model: nn.Module, device: str) -> Iterator[list[nn.Module]]:
+    """Run `model` in evaluation mode and eagerly, leaving modes and caches as they were.
+
+    Gives all its modules.
+    """
     modules = _modules(model)
     pools = quick_pools(modules) if device == "cpu" else nullcontext()
     with evaluating(modules), _eager(modules), _uncached_autocast(device), pools:
-        yield
+        yield modules
 
 
 def _convolutions(model: nn.Module) -> Iterator[_ConvNd]:

@@ -18,7 +18,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from xaihelpers import cams
-from xaihelpers.cams import engine, passes, pooling, stacked
+from xaihelpers.cams import engine, passes, pooling, recording, stacked
 from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.evaluation import (
     agreement,
@@ -42,7 +42,7 @@ BASELINES = ("centre_gaussian", "uniform")
 
 #: The sources that decide a table.
 CODE = (
-    *(cams.methods, cams.maps, stacked, engine, passes, pooling),
+    *(cams.methods, cams.maps, stacked, engine, passes, pooling, recording),
     *(agreement, faithfulness, localization, prior_maps, removal, rows, sanity, scores),
 )
 
