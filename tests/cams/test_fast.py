@@ -52,6 +52,11 @@ def test_the_model_is_left_as_it_was(net: nn.Module, images: Tensor) -> None:
         assert value.is_contiguous()
 
 
+def test_every_part_of_the_copy_is_in_evaluation_mode(net: nn.Module) -> None:
+    fast = accelerate(net.train(), ["last"])
+    assert not any(module.training for module in fast.modules())
+
+
 def test_bfloat16_takes_float32_images_and_gives_similar_maps(
     net: nn.Module, images: Tensor
 ) -> None:
