@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -178,6 +179,25 @@ class Unlucky(runner.Processes):
         if self.deaths >= 0:
             return 1, f"RuntimeError: {runner.NEVER_STARTED}\n"
         return super().run(command, cwd)
+
+
+def test_a_cell_of_a_quick_run_that_never_ends_is_ended_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LONGEST_QUICK_CELL", 3)
+    seen = tmp_path / "seen"
+    source = f"""
+import pathlib, time
+first = not pathlib.Path({str(seen)!r}).exists()
+pathlib.Path({str(seen)!r}).touch()
+time.sleep(60 if first else 0)
+print("ran")
+"""
+    chapter = write_chapter(tmp_path, "00_small", source)
+    start = time.monotonic()
+    runner.execute(chapter, tmp_path / "out.ipynb", {"PROFILE": "quick"}, runner.Processes())
+    assert text_of(tmp_path / "out.ipynb") == "ran\n"
+    assert time.monotonic() - start < 50
 
 
 def test_a_kernel_that_dies_before_it_starts_is_started_again(tmp_path: Path) -> None:

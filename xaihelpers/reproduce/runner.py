@@ -31,6 +31,10 @@ PROFILES = ("quick", "full", "gpu")
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**34)}
 #: Two kernels that start at once may pick the same free port; the one that dies has run nothing.
 NEVER_STARTED, STARTS = "Kernel died before replying to kernel_info", 3
+#: Seconds. Seen once in hundreds of chapters: a kernel misses the message that asks for the next
+#: cell, and both sides wait for ever. On rendered data a quick cell takes a minute at most.
+LONGEST_QUICK_CELL = 1200
+NEVER_ANSWERED = "A cell timed out while it was being executed"
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -120,12 +124,14 @@ def execute(
     failed = output.with_name(f"{output.stem}.failed.ipynb")
     command = [sys.executable, "-m", "papermill", str(chapter)]
     options = ["--kernel", "python3", "--language", "python", "--no-progress-bar"]
+    if parameters.get("PROFILE") == "quick" and not parameters.get("DATA_ROOT"):
+        options += ["--execution-timeout", str(LONGEST_QUICK_CELL)]
     if parameters:
         options += ["--parameters_yaml", json.dumps(dict(parameters))]  # JSON is YAML
     with files.atomic_path(output) as temporary:
         for _ in range(STARTS):
             code, messages = processes.run([*command, str(temporary), *options], chapter.parent)
-            if NEVER_STARTED not in messages:
+            if NEVER_STARTED not in messages and NEVER_ANSWERED not in messages:
                 break
         if code == 0 or temporary.stat().st_size > 0:
             notebook = chapters.portable(
