@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from xaihelpers import datasets, networks
-from xaihelpers.cams.fast import AGREEMENT, accelerate, agreement
+from xaihelpers.cams.engine.accelerate import AGREEMENT, accelerate, agreement
 from xaihelpers.files import atomic_path, results_dir
 
 TRAINED = (("fundus", "vgg19"), ("fundus", "efficientnet_b0"), ("chest_xray", "densenet121"))
@@ -23,7 +23,7 @@ DTYPES = (torch.float32, torch.bfloat16)
 
 def measure(study: str, arch: str, count: int) -> list[dict[str, object]]:
     """One row per layer, method and number type of one trained network."""
-    model, _ = networks.load_study(study, arch)
+    model, _ = networks.load_shipped(study, arch)
     data = datasets.load(study, split="test")
     pictures = torch.stack([torch.as_tensor(data[index].image) for index in range(count)])
     images = networks.normalize(pictures.movedim(-1, 1))

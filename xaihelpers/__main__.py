@@ -2,7 +2,7 @@
 
 import sys
 
-from xaihelpers.reproduce.cli import main
+from xaihelpers.run.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,10 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from xaihelpers.errors import StorageError
 
-class StorageError(OSError):
-    """A folder cannot be written, or the disk is full; names the path and the remedy."""
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+VISIBLE = 2  # grey levels of 255 between two renderings that look the same
 
 
 def home() -> Path:
@@ -73,3 +78,38 @@ def sha256(path: Path | str) -> str:
     """Hex SHA-256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_table(table: pd.DataFrame, path: Path | str) -> None:
+    """Write a table as CSV, atomically, its numbers to six significant digits.
+
+    More digits differ between processors, so that a rerun elsewhere would change the file.
+    """
+    with atomic_path(path) as partial:
+        table.to_csv(partial, index=False, float_format="%.6g")
+
+
+def save_figure(figure: Figure, path: Path | str) -> None:
+    """Write a figure as PNG, atomically, unless the file there looks the same.
+
+    The same means: of equal size, and nowhere more than `VISIBLE` grey levels apart.
+    """
+    path = Path(path)
+    with atomic_path(path) as partial:
+        figure.savefig(partial, format="png", metadata={"Software": None})
+        if path.exists() and _looks_the_same(partial, path):
+            partial.write_bytes(path.read_bytes())
+
+
+def _looks_the_same(first: Path, second: Path) -> bool:
+    import numpy as np
+    from PIL import Image, ImageChops, UnidentifiedImageError
+
+    try:
+        with Image.open(first) as one, Image.open(second) as other:
+            if one.size != other.size:
+                return False
+            apart = ImageChops.difference(one.convert("RGBA"), other.convert("RGBA"))
+    except UnidentifiedImageError:
+        return False
+    return bool(np.asarray(apart).max(initial=0) <= VISIBLE)

@@ -7,13 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xaihelpers.cams.errors import (
-    ExplainError,
-    LayerNotFoundError,
-    NothingCapturedError,
-    TargetError,
-)
 from xaihelpers.cams.guided import guided_backprop, guided_grad_cam, guided_relu
+from xaihelpers.errors import ExplainError, LayerNotFoundError, NothingCapturedError, TargetError
 
 
 class TwoLayers(nn.Module):

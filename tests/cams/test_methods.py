@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from xaihelpers.cams import METHODS, methods, stacked
-from xaihelpers.cams.stacked import raw_maps
+from xaihelpers.cams import METHODS, methods
+from xaihelpers.cams.engine import stacked
+from xaihelpers.cams.engine.stacked import raw_maps
 
 # Two channels on a 2x2 grid: S = sum(A) = 4 in both.
 A = torch.tensor([[[[1.0, 0.0], [0.0, 3.0]], [[2.0, 2.0], [0.0, 0.0]]]])

@@ -8,7 +8,7 @@ from torch import nn
 
 from xaihelpers import cams
 from xaihelpers.cams import sequence_targets as targets
-from xaihelpers.cams.errors import TargetError
+from xaihelpers.errors import TargetError
 
 # Two images, two places, three words; log-probabilities below follow from these by hand.
 LOGITS = torch.tensor(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from xaihelpers.cams import METHODS, Explanation, NothingCapturedError, explain, explain_classes
-from xaihelpers.cams.passes import evaluating
+from xaihelpers.cams.engine.forward import evaluating
 
 ALL = tuple(METHODS)
 

@@ -9,7 +9,7 @@ from tests.datasets.stub import Stub, register
 from xaihelpers.datasets import cache, load
 from xaihelpers.datasets.cache import CachedDataset, cached
 from xaihelpers.datasets.records import Record, Source
-from xaihelpers.files import StorageError
+from xaihelpers.errors import StorageError
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from tests.datasets.layouts import write_aptos
-from xaihelpers.datasets import aptos, load, splits
+from xaihelpers.datasets import load, splits
+from xaihelpers.datasets.real import aptos
 from xaihelpers.datasets.splits import CONFLICT, divide, summary
-from xaihelpers.files import StorageError
+from xaihelpers.errors import StorageError
 
 
 def table(labels: list[int], contents: list[str] | None = None) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from xaihelpers import networks
-from xaihelpers.files import StorageError
+from xaihelpers.errors import StorageError
 from xaihelpers.networks import CheckpointError, checkpoints
 
 CARD = {"arch": "efficientnet_b0", "classes": ["a", "b", "c"], "metrics": {"accuracy": 0.5}}
@@ -52,9 +52,9 @@ def test_loading_leaves_the_random_state_alone(saved: Path) -> None:
 def test_load_study_looks_below_the_home(saved: Path, monkeypatch) -> None:
     monkeypatch.setenv("XAIHELPERS_HOME", str(saved.parent))
     model, card = checkpoints.load(saved)
-    checkpoints.save(model, checkpoints.study_path("fundus", "efficientnet_b0"), card)
+    checkpoints.save(model, checkpoints.shipped_path("fundus", "efficientnet_b0"), card)
     assert (saved.parent / "results/checkpoints/fundus_efficientnet_b0.safetensors").exists()
-    assert networks.load_study("fundus", "efficientnet_b0")[1]["classes"] == ["a", "b", "c"]
+    assert networks.load_shipped("fundus", "efficientnet_b0")[1]["classes"] == ["a", "b", "c"]
 
 
 def test_a_missing_checkpoint_says_make_train(tmp_path: Path) -> None:

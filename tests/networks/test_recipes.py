@@ -5,19 +5,19 @@ import json
 import pytest
 import torch
 
-from xaihelpers.networks import STUDIES, Augmentation, Cycle, Recipe, best_precision
+from xaihelpers.networks import SHIPPED, Augmentation, Cycle, Recipe, best_precision
 from xaihelpers.networks.metrics import shrink
 from xaihelpers.networks.recipes import augment
 
 
 def test_the_shipped_recipes_end_at_the_size_of_their_images() -> None:
-    ends = {(study, recipe.final_size) for (study, _), recipe in STUDIES.items()}
+    ends = {(study, recipe.final_size) for (study, _), recipe in SHIPPED.items()}
     small = ("chest_xray", 128)  # for experiments on chest_xray at half the size
     assert ends == {("fundus", 224), ("chest_xray", 224), small, ("scenes", 128)}
 
 
 def test_a_recipe_comes_back_from_json_unchanged() -> None:
-    recipe = STUDIES["fundus", "vgg19"].as_dict()
+    recipe = SHIPPED["fundus", "vgg19"].as_dict()
     assert json.loads(json.dumps(recipe)) == recipe
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from xaihelpers.files import StorageError
+from xaihelpers.errors import StorageError
 from xaihelpers.networks import Cycle, Recipe, TrainingError, fit, freeze, training
 
 

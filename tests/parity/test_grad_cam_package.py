@@ -9,7 +9,8 @@ from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGrad
 from pytorch_grad_cam.base_cam import BaseCAM
 from torch import Tensor, nn
 
-from xaihelpers.cams import METHODS, explain, recording
+from xaihelpers.cams import METHODS, explain
+from xaihelpers.cams.engine import recording
 
 PEERS: dict[str, type[BaseCAM]] = {
     "grad_cam": GradCAM,

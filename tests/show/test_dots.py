@@ -2,9 +2,9 @@
 
 import pytest
 
-from xaihelpers.evaluation.intervals import Interval
+from xaihelpers.errors import FigureError
+from xaihelpers.metrics.intervals import Interval
 from xaihelpers.show.dots import dots
-from xaihelpers.show.errors import FigureError
 
 
 def interval(value: float) -> Interval:

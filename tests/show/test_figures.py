@@ -9,8 +9,8 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from xaihelpers.errors import FigureError
 from xaihelpers.show import figures
-from xaihelpers.show.errors import FigureError
 
 IMAGE = np.full((8, 6, 3), 128, dtype=np.uint8)
 HEAT = np.linspace(0, 1, 48, dtype=np.float32).reshape(8, 6)

@@ -6,17 +6,17 @@ explanation.maps["grad_cam"]  # (N, H, W) in [0, 1]
 """
 
 from xaihelpers.cams import axioms, guided, hooks, maps, methods, targets
-from xaihelpers.cams.engine import explain, explain_classes, explain_layers
-from xaihelpers.cams.errors import (
+from xaihelpers.cams.engine.accelerate import accelerate
+from xaihelpers.cams.engine.explain import explain, explain_classes, explain_layers
+from xaihelpers.cams.explanation import ClassExplanation, Explanation
+from xaihelpers.cams.methods import METHODS
+from xaihelpers.errors import (
     ExplainError,
     InputError,
     LayerNotFoundError,
     NothingCapturedError,
     TargetError,
 )
-from xaihelpers.cams.explanation import ClassExplanation, Explanation
-from xaihelpers.cams.fast import accelerate
-from xaihelpers.cams.methods import METHODS
 
 __all__ = [
     "METHODS",

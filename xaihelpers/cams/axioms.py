@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from xaihelpers.cams.errors import ExplainError
+from xaihelpers.cams.engine.forward import Pass, check_images, run, undisturbed
 from xaihelpers.cams.hooks import find_layer, unwrap
 from xaihelpers.cams.methods import METHODS
-from xaihelpers.cams.passes import Pass, check_images, run, undisturbed
 from xaihelpers.cams.targets import ClassIndex, class_indices, logit, scores
+from xaihelpers.errors import ExplainError
 
 Method = Callable[[Tensor, Tensor], Tensor]
 

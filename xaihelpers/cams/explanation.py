@@ -8,8 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from xaihelpers.cams.errors import TargetError
 from xaihelpers.cams.maps import min_max, rectify, upsample
+from xaihelpers.errors import TargetError
 
 
 @dataclass(frozen=True, eq=False)

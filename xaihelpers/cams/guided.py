@@ -26,11 +26,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from xaihelpers.cams.errors import ExplainError, NothingCapturedError
+from xaihelpers.cams.engine.forward import check_images, undisturbed
 from xaihelpers.cams.hooks import Tap, capture, unwrap
 from xaihelpers.cams.maps import rectify, upsample
-from xaihelpers.cams.passes import check_images, undisturbed
 from xaihelpers.cams.targets import Target, as_target, scores
+from xaihelpers.errors import ExplainError, NothingCapturedError
 
 RELU: frozenset[Callable[..., Tensor]] = frozenset(
     {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaihelpers.cams.errors import LayerNotFoundError, NothingCapturedError
+from xaihelpers.errors import LayerNotFoundError, NothingCapturedError
 
 _WRAPPERS = ("_orig_mod", "module")  # torch.compile; DataParallel and DistributedDataParallel
 

@@ -1,7 +1,7 @@
 """What is done to a raw map, one visible step each: ReLU, then upsampling, then min-max.
 
 The order matters: ReLU after upsampling, or min-max before it, gives other pictures. A box around
-the largest component is an evaluation step and stands in `xaihelpers.evaluation.localization`.
+the largest component is an evaluation step and stands in `xaihelpers.metrics.localization`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional as F
 
-from xaihelpers.cams.errors import InputError
+from xaihelpers.errors import InputError
 
 _MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from xaihelpers.cams.errors import TargetError
 from xaihelpers.cams.targets import ClassIndex, ClassTarget, class_indices, log_probability, logit
+from xaihelpers.errors import TargetError
 
 IGNORED = 0  # the number of a word that fills a sentence up
 

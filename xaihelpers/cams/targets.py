@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from xaihelpers.cams.errors import TargetError
+from xaihelpers.errors import TargetError
 
 ClassIndex = int | Sequence[int] | Tensor | None
 Target = ClassIndex | Callable[[Tensor], Tensor]

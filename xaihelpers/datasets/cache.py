@@ -26,8 +26,9 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from xaihelpers.datasets.parallel import in_order, workers_for
-from xaihelpers.datasets.records import DataError, Record, Source
-from xaihelpers.files import StorageError, data_dir
+from xaihelpers.datasets.records import Record, Source
+from xaihelpers.errors import DataError, StorageError
+from xaihelpers.files import data_dir
 
 CHUNK = 32
 

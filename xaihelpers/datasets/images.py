@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from xaihelpers.datasets.records import DataError
+from xaihelpers.errors import DataError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 DEPTHS = (255, 4095, 65535)  # full scale of 8-, 12- and 16-bit pixels

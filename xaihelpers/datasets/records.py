@@ -9,10 +9,6 @@ import numpy as np
 SPLITS = ("train", "val", "test")
 
 
-class DataError(ValueError):
-    """Data missing, unreadable or asked for by a wrong name; says which and what to do."""
-
-
 @dataclass(frozen=True)
 class Record:
     """One image with its label and, where they are known, the masks that tell what is where.

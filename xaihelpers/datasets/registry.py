@@ -12,9 +12,10 @@ from types import ModuleType
 
 import numpy as np
 
-from xaihelpers.datasets import aptos, radiography
 from xaihelpers.datasets.cache import CachedDataset, cache_folder, cached, is_complete
-from xaihelpers.datasets.records import SPLITS, DataError, ImageDataset, Source
+from xaihelpers.datasets.real import aptos, radiography
+from xaihelpers.datasets.records import SPLITS, ImageDataset, Source
+from xaihelpers.errors import DataError
 from xaihelpers.files import data_dir
 
 SIZE = 224  # side in pixels, where a set has no other of its own
@@ -36,13 +37,16 @@ class Rendered:
 
 RENDERED = {
     "fundus": Rendered(
-        "xaihelpers.datasets.fundus", "GRADES", {"train": 3600, "val": 500, "test": 1000}
+        "xaihelpers.datasets.rendered.fundus", "GRADES", {"train": 3600, "val": 500, "test": 1000}
     ),
     "chest_xray": Rendered(
-        "xaihelpers.datasets.chest_xray", "CLASSES", {"train": 2400, "val": 450, "test": 900}
+        "xaihelpers.datasets.rendered.chest", "CLASSES", {"train": 2400, "val": 450, "test": 900}
     ),
     "scenes": Rendered(
-        "xaihelpers.datasets.scenes", "SHAPES", {"train": 4000, "val": 400, "test": 1000}, size=128
+        "xaihelpers.datasets.rendered.scenes",
+        "SHAPES",
+        {"train": 4000, "val": 400, "test": 1000},
+        size=128,
     ),
 }
 REAL = {"aptos": aptos, "radiography": radiography}

@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from xaihelpers.datasets.images import content_hash, read_mask, read_rgb
 from xaihelpers.datasets.parallel import in_order, workers_for
-from xaihelpers.datasets.records import SPLITS, DataError, Record, Source
+from xaihelpers.datasets.records import SPLITS, Record, Source
+from xaihelpers.errors import DataError
 from xaihelpers.files import atomic_path, data_dir
 
 VERSION = 1  # of the index: bump when `_inspect` or a reader's listing changes

@@ -1,11 +1,15 @@
 """Classifiers with named layers, their checkpoints, and how they are trained."""
 
+from xaihelpers.errors import (
+    ArchitectureError,
+    CheckpointError,
+    TrainingError,
+    WeightsUnavailableError,
+)
 from xaihelpers.networks import checkpoints
-from xaihelpers.networks.checkpoints import CheckpointError, load_study
+from xaihelpers.networks.checkpoints import load_shipped
 from xaihelpers.networks.classifiers import (
     ARCHITECTURES,
-    ArchitectureError,
-    WeightsUnavailableError,
     build,
     copy_weights,
     fold_batch_norm,
@@ -14,16 +18,15 @@ from xaihelpers.networks.classifiers import (
 )
 from xaihelpers.networks.layers import LAYERS, layer_table
 from xaihelpers.networks.metrics import evaluate
-from xaihelpers.networks.progress import TrainingError
 from xaihelpers.networks.recipes import Augmentation, Cycle, Recipe, best_precision
+from xaihelpers.networks.shipped import SHIPPED, train_shipped
 from xaihelpers.networks.small import SMALL
-from xaihelpers.networks.studies import STUDIES, train_study
 from xaihelpers.networks.training import fit, freeze
 
 __all__ = [
     "ARCHITECTURES",
     "LAYERS",
-    "STUDIES",
+    "SHIPPED",
     "ArchitectureError",
     "Augmentation",
     "CheckpointError",
@@ -41,8 +44,8 @@ __all__ = [
     "fold_batch_norm",
     "freeze",
     "layer_table",
-    "load_study",
+    "load_shipped",
     "normalize",
     "predict",
-    "train_study",
+    "train_shipped",
 ]

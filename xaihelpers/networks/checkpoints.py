@@ -12,15 +12,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from xaihelpers.errors import ArchitectureError, CheckpointError
 from xaihelpers.files import atomic_path, checkpoints_dir, sha256
-from xaihelpers.networks.classifiers import ArchitectureError, build
+from xaihelpers.networks.classifiers import build
 
 REQUIRED = ("arch", "classes")
 Make = Callable[[dict[str, Any]], nn.Module]
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that is missing, damaged, or not the one that is asked for."""
 
 
 def card_path(path: Path | str) -> Path:
@@ -28,7 +25,7 @@ def card_path(path: Path | str) -> Path:
     return Path(path).with_suffix(".json")
 
 
-def study_path(study: str, arch: str) -> Path:
+def shipped_path(study: str, arch: str) -> Path:
     """Where the checkpoint of a study lives."""
     return checkpoints_dir() / f"{study}_{arch}.safetensors"
 
@@ -147,12 +144,12 @@ def load(
     return model.eval(), card
 
 
-def load_study(
+def load_shipped(
     study: str, arch: str, classes: Sequence[str] | None = None
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """The shipped network of a study, e.g. `load_study("fundus", "efficientnet_b0")`.
+    """The shipped network of a study, e.g. `load_shipped("fundus", "efficientnet_b0")`.
 
     Raises:
         CheckpointError: as `load`.
     """
-    return load(study_path(study, arch), classes)
+    return load(shipped_path(study, arch), classes)

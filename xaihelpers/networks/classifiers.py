@@ -13,7 +13,8 @@ from torchvision import models
 from torchvision.models.efficientnet import MBConv
 from torchvision.models.vgg import cfgs, make_layers
 
-from xaihelpers.cams.passes import evaluating
+from xaihelpers.cams.engine.forward import evaluating
+from xaihelpers.errors import ArchitectureError, WeightsUnavailableError
 from xaihelpers.networks.small import SMALL, SmallVGG
 
 ARCHITECTURES = ("efficientnet_b0", "vgg19", "densenet121", "resnet50", "resnet18", "vgg16")
@@ -21,14 +22,6 @@ TRAINED_WITH_NORM = ("vgg19", "vgg16")  # plain VGGs do not start from random we
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 VGG = TypeVar("VGG", "VGG19", "VGG16")
-
-
-class ArchitectureError(ValueError):
-    """An architecture, or a number of classes, that cannot be built."""
-
-
-class WeightsUnavailableError(RuntimeError):
-    """ImageNet weights could not be downloaded; says what to do instead."""
 
 
 class VGG19(nn.Module):
@@ -207,5 +200,5 @@ def _imagenet(arch: str) -> nn.Module:
         raise WeightsUnavailableError(
             f"torchvision's ImageNet weights of {arch} could not be downloaded ({error}). "
             "Connect to the internet once (they are kept in torch.hub's cache), or go on with "
-            "weights=None, or start from a checkpoint of this project (networks.load_study)."
+            "weights=None, or start from a checkpoint of this project (networks.load_shipped)."
         ) from error

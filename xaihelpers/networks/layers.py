@@ -8,7 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from xaihelpers.networks.classifiers import ArchitectureError, build
+from xaihelpers.errors import ArchitectureError
+from xaihelpers.networks.classifiers import build
 
 # last: what feeds the global average pooling, or a head without one; last_conv: the raw (signed)
 # last convolution; stageK: the last activation whose cells are 2^K px apart, so 224 / 2^K cells a

@@ -12,12 +12,9 @@ from zipfile import is_zipfile
 import torch
 from torch import Tensor, nn
 
+from xaihelpers.errors import TrainingError
 from xaihelpers.files import atomic_path
 from xaihelpers.networks.recipes import Cycle, Recipe
-
-
-class TrainingError(RuntimeError):
-    """A run that cannot start, or must not go on; says where it stopped and what to do."""
 
 
 @dataclass

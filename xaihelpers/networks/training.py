@@ -19,10 +19,11 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 from tqdm.auto import tqdm
 
+from xaihelpers.errors import TrainingError
 from xaihelpers.files import atomic_path
 from xaihelpers.networks.classifiers import normalize
 from xaihelpers.networks.metrics import check_labels, evaluate, shrink
-from xaihelpers.networks.progress import Progress, TrainingError, restore, store
+from xaihelpers.networks.progress import Progress, restore, store
 from xaihelpers.networks.recipes import Recipe, augment, best_precision
 
 

@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from xaihelpers.show.errors import FigureError
+from xaihelpers.errors import FigureError
 from xaihelpers.show.panels import Array
 from xaihelpers.show.style import new_figure
 

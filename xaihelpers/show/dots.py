@@ -8,14 +8,14 @@ from typing import Protocol
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from xaihelpers.show.errors import FigureError
+from xaihelpers.errors import FigureError
 from xaihelpers.show.style import new_figure
 
 GROUP_COLOURS = ("#2f6db5", "#c0392b", "#2e8b57", "#8e5bb5", "#b8860b")
 
 
 class Estimate(Protocol):
-    """What is drawn of a figure: `evaluation.intervals.Interval` has it."""
+    """What is drawn of a figure: `metrics.intervals.Interval` has it."""
 
     @property
     def estimate(self) -> float: ...

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from xaihelpers.errors import FigureError
 from xaihelpers.show.charts import bars, confusion_matrix, learning_curves
-from xaihelpers.show.errors import FigureError
 from xaihelpers.show.panels import (
     CMAP,
     COLOURS,

@@ -56,7 +56,7 @@ def footer(*sources: Mapping[str, Any] | Any) -> None:
     """Print what the figures above rest on: versions, device, seed, data and checkpoints.
 
     Args:
-        sources: model cards (`networks.load_study` gives one) and data sets (`datasets.load`).
+        sources: model cards (`networks.load_shipped` gives one) and data sets (`datasets.load`).
     """
     versions = {name: metadata.version(name) for name in ("torch", "torchvision", "xaihelpers")}
     print(

@@ -12,7 +12,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from xaihelpers.show.errors import FigureError
+from xaihelpers.errors import FigureError
 
 Array = np.ndarray | Tensor
 

@@ -1,0 +1,71 @@
+"""Tables of a study: means by hand, what is left out, and paired comparisons."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xaihelpers.errors import EvaluationError
+from xaihelpers.metrics import intervals
+from xaihelpers.study import tables
+
+
+def rows(values: dict[str, list[float]]) -> pd.DataFrame:
+    """Rows of one network and layer: method -> energies, image by image."""
+    parts = [
+        pd.DataFrame({"image": range(len(energies)), "method": name, "energy": energies})
+        for name, energies in values.items()
+    ]
+    return pd.concat(parts, ignore_index=True).assign(network="n", layer="last")
+
+
+def test_a_mean_leaves_out_what_is_missing_and_says_how_many_there_were() -> None:
+    table = tables.mean_table(rows({"grad_cam": [0.2, np.nan, 0.4], "uniform": [np.nan] * 3}))
+    assert table["method"].tolist() == ["grad_cam"]
+    row = table.iloc[0]
+    assert (row["n"], row["mean"]) == (2, pytest.approx(0.3))
+    assert row["low"] <= row["mean"] <= row["high"]
+
+
+def test_one_value_has_no_interval() -> None:
+    row = tables.mean_table(rows({"grad_cam": [0.2, np.nan]})).iloc[0]
+    assert (row["n"], row["mean"]) == (1, 0.2)
+    assert np.isnan(row["low"])
+    assert tables.wide(pd.DataFrame([row]))["energy"].tolist() == ["0.200"]
+
+
+def test_the_wide_table_keeps_the_order_of_methods() -> None:
+    means = tables.mean_table(rows({"layer_cam": [0.1, 0.1], "grad_cam": [0.3, 0.3]}))
+    wide = tables.wide(means)
+    assert wide["method"].tolist() == ["layer_cam", "grad_cam"]
+    assert wide["energy"].tolist() == ["0.100 [0.100, 0.100]", "0.300 [0.300, 0.300]"]
+
+
+def test_a_constant_gain_over_another_method_is_found_and_noise_is_not() -> None:
+    base = np.random.default_rng(0).random(60)
+    noise = np.random.default_rng(1).normal(0, 0.1, 60)
+    table = tables.paired_table(
+        rows({"grad_cam": base, "better": base + 0.01, "same": base + noise}), "energy"
+    ).set_index("method")
+    assert table.loc["better", "difference"] == pytest.approx(0.01)
+    assert table.loc["better", "p"] < 0.001
+    assert table.loc["same", "p"] > 0.05
+    assert "grad_cam" not in table.index
+
+
+def test_images_without_a_value_in_one_of_two_methods_are_left_out() -> None:
+    table = tables.paired_table(rows({"grad_cam": [1, 2, np.nan, 4], "b": [1, 1, 9, 3]}), "energy")
+    assert table.iloc[0]["n"] == 3
+    with pytest.raises(EvaluationError, match="no score 'hit'"):
+        tables.paired_table(rows({"grad_cam": [1, 2]}), "hit")
+
+
+def test_a_sign_flip_test_of_four_images_by_hand() -> None:
+    test = intervals.paired_test([1, 1, 1, 1], [0, 0, 0, 0])
+    assert test.p == pytest.approx(2 / 16)  # all plus or all minus, of 16 ways to flip
+    assert test.difference.estimate == 1
+
+
+def test_holms_adjustment_by_hand() -> None:
+    adjusted = intervals.holm([0.01, 0.04, 0.03, 0.5])
+    assert adjusted.tolist() == pytest.approx([0.04, 0.09, 0.09, 0.5])
+    assert intervals.holm([0.9, 0.8]).tolist() == [1, 1]

@@ -1,0 +1,1 @@
+"""The engine: one forward pass, one partial backward pass, many methods."""

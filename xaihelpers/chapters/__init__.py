@@ -1,0 +1,1 @@
+"""The chapters as files and as runs."""

@@ -1,0 +1,1 @@
+"""The machinery of the ledger: claims, rules, records and digests; it knows no claim by name."""

@@ -1,0 +1,1 @@
+"""Pictures that this package draws itself, with a pixel-exact mask for everything in them."""

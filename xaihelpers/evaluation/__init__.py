@@ -1,1 +1,0 @@
-"""Whether a map is right, as numbers: localisation, baselines, intervals."""

@@ -1,0 +1,1 @@
+"""One folder per question, with its measures and its claims."""

@@ -1,0 +1,1 @@
+"""Every method, layer and network over whole test sets."""

@@ -1,0 +1,1 @@
+"""Wrong answers and adversarial images."""

@@ -1,0 +1,1 @@
+"""What each named layer of each trained network is good for."""

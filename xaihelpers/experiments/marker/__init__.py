@@ -1,0 +1,1 @@
+"""The marker experiment: text burned into radiographs that follows the class."""

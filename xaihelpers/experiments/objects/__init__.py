@@ -1,0 +1,1 @@
+"""Localisation, class discrimination and segmentation seeds on scenes of several objects."""

@@ -1,0 +1,1 @@
+"""Figures of one map or a batch of maps: localisation, faithfulness, agreement, intervals."""

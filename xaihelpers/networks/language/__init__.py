@@ -1,0 +1,1 @@
+"""Networks that describe a picture or answer questions about it."""

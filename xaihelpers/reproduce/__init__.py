@@ -1,1 +1,0 @@
-"""The whole run: data, networks, chapters, results."""

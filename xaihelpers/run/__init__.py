@@ -1,0 +1,1 @@
+"""The commands: the main job, training, sweeps and measurements."""

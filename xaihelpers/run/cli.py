@@ -1,0 +1,239 @@
+"""The command line: `python -m xaihelpers <command>`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def data_check(arguments: argparse.Namespace) -> int:
+    from xaihelpers.datasets.real import check
+
+    return check.check_command(arguments.folder)
+
+
+def data_get(arguments: argparse.Namespace) -> int:
+    from xaihelpers.datasets.real import download
+
+    return download.get_command(arguments.name)
+
+
+def data_render(arguments: argparse.Namespace) -> int:
+    from xaihelpers.datasets import load
+
+    for name in ("fundus", "chest_xray", "scenes"):
+        for split in ("train", "val", "test"):
+            dataset = load(name, split=split, size=arguments.size, seed=arguments.seed)
+            print(f"{name} {split}: {len(dataset)} images of {dataset.size} px")
+    return 0
+
+
+def train(arguments: argparse.Namespace) -> int:
+    from xaihelpers.run import train as job
+
+    return job.run(
+        arguments.study,
+        arguments.arch,
+        arguments.seed,
+        arguments.data_root,
+        arguments.profile,
+        arguments.skip_bad,
+    )
+
+
+def reproduce(arguments: argparse.Namespace) -> int:
+    from xaihelpers.run import main_job
+
+    return main_job.run(
+        arguments.profile,
+        arguments.seed,
+        arguments.data_root,
+        arguments.only or None,
+        arguments.skip_bad,
+    )
+
+
+def notebooks(arguments: argparse.Namespace) -> int:
+    from xaihelpers.chapters import runner
+
+    return runner.store(arguments.names)
+
+
+def badges(arguments: argparse.Namespace) -> int:
+    from xaihelpers.chapters import places
+
+    return places.run()
+
+
+def claims(arguments: argparse.Namespace) -> int:
+    from xaihelpers.claims import settle as job
+
+    if not arguments.ids:
+        return job.show()
+    return job.rerun(arguments.ids, arguments.profile, arguments.seed, arguments.data_root)
+
+
+def sweep(arguments: argparse.Namespace) -> int:
+    from xaihelpers.run import sweep as job
+
+    return job.run(
+        arguments.chapter,
+        arguments.parameters,
+        arguments.engine,
+        arguments.scheduler,
+        arguments.workers,
+    )
+
+
+def study(arguments: argparse.Namespace) -> int:
+    from xaihelpers.experiments.evidence import measure as evidence
+
+    fields = ("methods", "layers", "scores", "images", "fresh", "some")
+    chosen = {name: getattr(arguments, name) for name in fields}
+    return evidence.run(
+        arguments.study,
+        arguments.networks,
+        arguments.profile,
+        arguments.seed,
+        arguments.data_root,
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items()},
+    )
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile",
+        choices=("quick", "full", "gpu"),
+        default="quick",
+        help="how much to compute (default: quick, minutes on two cores)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of every draw (default: 0)")
+    parser.add_argument(
+        "--data-root",
+        default="",
+        metavar="FOLDER",
+        help="folder with aptos2019/ or a radiography folder (default: rendered data)",
+    )
+
+
+def _add_skip_bad(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="leave unusable real files out and count them (default: stop and name them)",
+    )
+
+
+def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    data = commands.add_parser("data", help="look at, download or render data")
+    actions = data.add_subparsers(required=True, metavar="action")
+    check = actions.add_parser("check", help="say what a folder of real data holds and lacks")
+    check.add_argument("folder")
+    check.set_defaults(command=data_check)
+    get = actions.add_parser("get", help="download a real data set with kagglehub")
+    get.add_argument("name", choices=("aptos", "radiography"))
+    get.set_defaults(command=data_get)
+    render = actions.add_parser("render", help="render all splits into the cache, once")
+    render.add_argument("--size", type=int, help="side in pixels (default: 224; scenes: 128)")
+    render.add_argument("--seed", type=int, default=0, help="seed of the images (default: 0)")
+    render.set_defaults(command=data_render)
+
+
+def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    swept = commands.add_parser(
+        "sweep",
+        allow_abbrev=False,
+        help="a chapter under every combination of parameters",
+        usage="%(prog)s [options] CHAPTER --PARAMETER VALUES [--PARAMETER VALUES ...]",
+        description="Any name in the chapter's cell tagged 'parameters' is a PARAMETER. Example: "
+        "python -m xaihelpers sweep 14_aptos --seed 0..4 --network vgg19,efficientnet_b0",
+    )
+    swept.add_argument("--engine", choices=("local", "dask"), default="local")
+    swept.add_argument(
+        "--scheduler", default="", help="address of a dask scheduler (default: one made here)"
+    )
+    swept.add_argument("--workers", type=int, default=2, help="runs at a time (default: 2)")
+    swept.add_argument("chapter", help="number or name")
+    swept.set_defaults(command=sweep)
+
+
+def _add_claims(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ledger = commands.add_parser("claims", help="the ledger of claims in short, or rerun some")
+    ledger.add_argument("ids", nargs="*", metavar="C2", help="claims to measure again")
+    _add_run_options(ledger)
+    ledger.set_defaults(command=claims)
+
+
+def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    measured = commands.add_parser(
+        "study",
+        help="every method, layer and network over whole test sets, with baselines",
+        description="Several processes: accelerate launch -m xaihelpers study ...",
+    )
+    measured.add_argument("study", nargs="*", help="fundus, chest_xray ... (default: all)")
+    measured.add_argument("--networks", nargs="+", default=[], help="default: all of the study")
+    measured.add_argument("--layers", nargs="+", default=[], help="roles, such as last stage4")
+    measured.add_argument("--methods", nargs="+", default=[], help="the first is compared with")
+    measured.add_argument("--scores", nargs="+", default=[], help="figures over all images")
+    measured.add_argument("--images", type=int, help="how many, at random (0: all)")
+    measured.add_argument("--fresh", type=int, help="images for random weights (0: none)")
+    measured.add_argument("--some", type=int, help="images for removal figures (0: none)")
+    _add_run_options(measured)
+    measured.set_defaults(command=study)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every command; each leaves its function in `command`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m xaihelpers", description="Learn, check and use class-activation maps."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_data(commands)
+    training = commands.add_parser("train", help="train the studies' networks")
+    training.add_argument("study", nargs="?", help="fundus, chest_xray, scenes or language")
+    training.add_argument("arch", nargs="?", help="for example vgg19 (default: all of the study)")
+    _add_run_options(training)
+    _add_skip_bad(training)
+    training.set_defaults(command=train)
+    everything = commands.add_parser("reproduce", help="the whole run, into results/")
+    _add_run_options(everything)
+    _add_skip_bad(everything)
+    everything.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NN",
+        help="these chapters alone, by number (all else runs as ever)",
+    )
+    everything.set_defaults(command=reproduce)
+    stored = commands.add_parser("notebooks", help="execute the chapters and store them in place")
+    stored.add_argument("names", nargs="*", help="numbers or names (default: all)")
+    stored.set_defaults(command=notebooks)
+    _add_study(commands)
+    _add_claims(commands)
+    _add_sweep(commands)
+    places = commands.add_parser("badges", help="write the repository's address into the chapters")
+    places.set_defaults(command=badges)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command: its exit code; 2 with one line for an error of ours; 130 after Ctrl-C."""
+    parser = build_parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if rest and arguments.command is not sweep:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.parameters = rest
+    try:
+        return arguments.command(arguments)
+    except Exception as error:
+        if not type(error).__module__.startswith("xaihelpers."):
+            raise  # a bug, or something outside: the traceback is wanted
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; run again to resume", file=sys.stderr)
+        return 130

@@ -1,0 +1,160 @@
+"""The explorer's controls: what can be chosen, and the `View` that the choices make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets as widgets
+from traitlets import TraitError
+
+from xaihelpers import networks
+from xaihelpers.errors import ViewError
+from xaihelpers.show.explorer.sources import Entry
+from xaihelpers.show.explorer.workbench import KINDS, TITLES, Frame, View
+
+CMAPS = ("inferno", "viridis", "magma", "cividis", "jet")
+FILES = ".png,.jpg,.jpeg,.tif,.tiff,.bmp,.webp"
+WIDE = {"description_width": "84px"}
+
+
+def _dropdown(name: str, options: Any, tooltip: str) -> widgets.Dropdown:
+    return widgets.Dropdown(options=options, description=name, tooltip=tooltip, style=WIDE)
+
+
+def _slider(name: str, value: float, most: float, step: float, tooltip: str) -> widgets.FloatSlider:
+    return widgets.FloatSlider(
+        value, min=0, max=most, step=step, description=name, tooltip=tooltip, style=WIDE
+    )
+
+
+class Controls:
+    """Every control; `box` holds them all, `redrawing` those whose change asks for a drawing."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        titles = [(entry.title, key) for key, entry in entries.items()]
+        first = next((key for key in entries if key == "fundus_efficientnet_b0"), titles[0][1])
+        self.network = _dropdown("Network", titles, "which trained network is asked")
+        self.network.value = first
+        self.upload = widgets.FileUpload(
+            accept=FILES, description="Your own picture", tooltip="PNG, JPEG, TIFF, BMP or WebP"
+        )
+        self.upload.layout.width = "200px"
+        self.layer = _dropdown("Layer", [("last", "last")], "where in the network the map is made")
+        self.first = widgets.IntSlider(
+            min=0, max=1, description="Class", readout=False, style=WIDE, tooltip="class to explain"
+        )
+        self.first_text = widgets.HTML()
+        self.kind = widgets.ToggleButtons(
+            options=KINDS,
+            tooltips=("what speaks for it", "what speaks against it", "why it and not the other"),
+        )
+        self.kind.style.button_width = "auto"
+        self.other = _dropdown("rather than", [("", 0)], "the class that a difference subtracts")
+        self.methods = {
+            name: widgets.Checkbox(
+                name in View("", "").methods, description=title, indent=False, tooltip=title
+            )
+            for name, title in TITLES.items()
+        }
+        for box in self.methods.values():
+            box.layout.width = "132px"
+        self.opacity = _slider("Opacity", 0.6, 1, 0.05, "how much of the map covers the image")
+        self.cmap = _dropdown("Colours", CMAPS, "colour map")
+        self.box_shown = widgets.Checkbox(True, description="box", indent=False)
+        self.fraction = _slider("Box from", 0.15, 0.9, 0.01, "share of the map's maximum")
+        self.contours = widgets.Checkbox(True, description="lesion outlines", indent=False)
+        self.save = widgets.Button(description="PNG and CSV", icon="download")
+        self.box = self._arranged()
+
+    @property
+    def redrawing(self) -> list[widgets.Widget]:
+        return [
+            *(self.layer, self.first, self.kind, self.other, *self.methods.values()),
+            *(self.opacity, self.cmap, self.box_shown, self.fraction, self.contours),
+        ]
+
+    def _arranged(self) -> widgets.VBox:
+        rows = {"flex_flow": "row wrap"}
+        parts = [
+            *(self.network, self.upload, self.layer, self.first, self.first_text, self.kind),
+            *(self.other, widgets.HBox(list(self.methods.values()), layout=rows)),
+            *(self.opacity, self.cmap, self.fraction),
+            *(widgets.HBox([self.box_shown, self.contours], layout=rows), self.save),
+        ]
+        for control in (self.box_shown, self.contours):
+            control.layout.width = "132px"
+        return widgets.VBox(parts, layout={"width": "322px", "flex": "0 0 322px"})
+
+    def view(self, image: str) -> View:
+        """The choices as they stand."""
+        return View(
+            network=self.network.value,
+            image=image,
+            layer=self.layer.value,
+            methods=tuple(name for name, box in self.methods.items() if box.value),
+            kind=self.kind.value,
+            first=self.first.value,
+            other=self.other.value,
+            opacity=self.opacity.value,
+            cmap=self.cmap.value,
+            box=self.box_shown.value,
+            fraction=self.fraction.value,
+            contours=self.contours.value,
+        )
+
+    def fit(self, entry: Entry) -> None:
+        """Offer the layers and classes of a network; what it has, too, stays chosen."""
+        table = networks.layer_table(entry.card["arch"], entry.size)
+        layer, other = self.layer.value, self.other.value
+        self.layer.options = [
+            (f"{row.role} · {row.module} · {row.grid}", row.role) for row in table.itertuples()
+        ]
+        self.layer.value = layer if layer in entry.layers else "last"
+        self.first.max = len(entry.classes) - 1
+        self.other.options = [(name, index) for index, name in enumerate(entry.classes)]
+        self.other.value = other if other < len(entry.classes) else 0
+
+    def describe(self, frame: Frame, classes: tuple[str, ...]) -> None:
+        """Say the chosen class in words; show the second class where there is one."""
+        first = frame.view.first
+        self.first_text.value = (
+            f'<div class="xai-text" style="margin-left: 92px">{classes[first]}: '
+            f"{frame.probabilities[first]:.1%}</div>"
+        )
+        self.other.layout.display = None if frame.view.kind == "difference" else "none"
+
+    def choose(self, **choices: Any) -> None:
+        """Set controls by the fields of `View`.
+
+        Raises:
+            ViewError: no such field, or nothing of that name to choose.
+        """
+        if "methods" in choices:
+            self._choose_methods(choices.pop("methods"))
+        for name, value in choices.items():
+            control: Any = self.box_shown if name == "box" else getattr(self, name, None)
+            if control is None or control not in [self.network, *self.redrawing]:
+                raise ViewError(f"there is no choice {name!r}; see the fields of View")
+            if name in ("first", "other") and isinstance(value, str):
+                value = self._class(value)
+            try:
+                control.value = value
+            except (TraitError, ValueError) as error:
+                raise ViewError(f"{name}={value!r} cannot be chosen: {error}") from error
+            if control.value != value:  # a slider moves to its end instead
+                raise ViewError(f"{name}={value!r} lies outside {control.min} to {control.max}")
+
+    def _choose_methods(self, names: tuple[str, ...]) -> None:
+        unknown = [name for name in names if name not in self.methods]
+        if unknown:
+            raise ViewError(f"unknown methods {unknown}; there are {', '.join(self.methods)}")
+        for name, box in self.methods.items():
+            box.value = name in names
+
+    def _class(self, name: str) -> int:
+        found = dict(self.other.options)
+        if name not in found:
+            raise ViewError(f"no class is called {name!r}; there are {', '.join(found)}")
+        index: int = found[name]
+        return index

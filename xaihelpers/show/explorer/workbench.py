@@ -1,0 +1,266 @@
+"""From choices to pictures and numbers, without a browser: `Workbench.frame(view) -> Frame`.
+
+One forward pass taps every named layer and keeps its graph. Another layer, class, target or method
+then costs a partial backward pass at most, and another colour, opacity or threshold nothing but
+drawing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from xaihelpers import networks
+from xaihelpers.cams import Explanation, hooks, targets
+from xaihelpers.cams.engine.forward import undisturbed
+from xaihelpers.cams.methods import METHODS
+from xaihelpers.metrics import localization
+from xaihelpers.show.explorer import pictures
+from xaihelpers.show.explorer.sources import Sample, find_networks, gallery, prepared
+
+KINDS = ("class", "counterfactual", "difference")
+TITLES = {
+    "grad_cam": "Grad-CAM",
+    "grad_cam_plus_plus": "Grad-CAM++",
+    "xgrad_cam": "XGrad-CAM",
+    "hires_cam": "HiResCAM",
+    "layer_cam": "LayerCAM",
+}
+SCANS, EXPLANATIONS = 12, 128  # kept: a gallery's scans (20 to 40 MB each); five maps each
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything a learner can choose.
+
+    network, image: keys of the workbench. layer: a role of `networks.LAYERS`.
+    kind: one of `KINDS`; `other` is the class that a difference subtracts.
+    fraction: of the map's maximum, from which on its box is drawn.
+    """
+
+    network: str
+    image: str
+    layer: str = "last"
+    methods: tuple[str, ...] = ("grad_cam", "grad_cam_plus_plus", "xgrad_cam")
+    kind: str = "class"
+    first: int = 0
+    other: int = 0
+    opacity: float = 0.6
+    cmap: str = "inferno"
+    box: bool = True
+    fraction: float = 0.15
+    contours: bool = True
+
+
+@dataclass(frozen=True)
+class Score:
+    """One method's map in numbers; None where there is no mask to measure against."""
+
+    method: str
+    energy: float | None
+    hit: bool | None
+    box: tuple[int, int, int, int]
+    box_iou: float | None
+    empty: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What a view shows.
+
+    plain: the image alone; panels: method -> drawn map, both (side, side, 3) uint8 RGB.
+    against: what is measured against, in words ("" if nothing is). lines: the outlines drawn.
+    """
+
+    view: View
+    sample: Sample
+    probabilities: tuple[float, ...]
+    target: str
+    plain: np.ndarray
+    panels: dict[str, np.ndarray]
+    scores: tuple[Score, ...]
+    against: str
+    lines: tuple[pictures.Outline, ...]
+
+
+class Scan:
+    """One picture through one network with every named layer tapped; gradients come on demand."""
+
+    def __init__(self, model: nn.Module, image: np.ndarray, layers: dict[str, str]) -> None:
+        x = networks.normalize(torch.from_numpy(image).permute(2, 0, 1)[None])
+        with undisturbed(model, "cpu"), hooks.capture(model, *layers.values()) as taps:
+            self._logits = model(x)
+        self._taps = dict(zip(layers, taps, strict=True))
+        self._size = image.shape[:2]
+        self.logits = self._logits.detach()
+
+    def explain(self, role: str, target: Callable[[Tensor], Tensor]) -> Explanation:
+        """The maps of every method at one layer."""
+        tap = self._taps[role]
+        score = target(self._logits)
+        (gradient,) = torch.autograd.grad(score.sum(), tap.tensors, retain_graph=True)
+        raw = {name: method(tap.activations, gradient) for name, method in METHODS.items()}
+        return Explanation(raw, self.logits, score.detach(), tap.name, str(target), self._size)
+
+
+class Recent:
+    """A cache of the values used last."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value of a key, made if it is not there."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        self._kept.move_to_end(key)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        value: Value = self._kept[key]
+        return value
+
+
+class Workbench:
+    """Networks, pictures and what was computed of them.
+
+    Args:
+        data_root: folder of the real sets, "" for rendered pictures alone.
+        seed: of the rendered pictures.
+    """
+
+    def __init__(self, data_root: str = "", seed: int = 0) -> None:
+        self.entries = find_networks(data_root)
+        self.samples: dict[str, Sample] = {}
+        self._root, self._seed = data_root, seed
+        self._galleries: dict[tuple[tuple[str, ...], int, int], list[str]] = {}
+        self._models: dict[str, nn.Module] = {}
+        self._scans, self._explanations = Recent(SCANS), Recent(EXPLANATIONS)
+
+    def gallery(self, network: str) -> list[str]:
+        """Keys of the pictures for a network, loaded or rendered on first use."""
+        entry = self.entries[network]
+        kind = (entry.classes, entry.size, entry.card["seed"])
+        if kind not in self._galleries:
+            found = gallery(entry, self._root, self._seed)
+            self.samples |= {sample.key: sample for sample in found}
+            self._galleries[kind] = [sample.key for sample in found]
+        return self._galleries[kind]
+
+    def add(self, sample: Sample) -> None:
+        """Make a picture of the learner's own known."""
+        self.samples[sample.key] = sample
+
+    def model(self, network: str) -> nn.Module:
+        """The network, opened on first use and kept; its parameters take no gradients."""
+        if network not in self._models:
+            model, _ = networks.checkpoints.load(self.entries[network].path)
+            self._models[network] = model.requires_grad_(False)
+        return self._models[network]
+
+    def pixels(self, view: View) -> np.ndarray:
+        """What the network sees, (size, size, 3) uint8."""
+        return prepared(self.samples[view.image], self.entries[view.network])
+
+    def scan(self, view: View) -> Scan:
+        """The view's picture through its network."""
+        layers = self.entries[view.network].layers
+        return self._scans.get(
+            (view.network, view.image),
+            lambda: Scan(self.model(view.network), self.pixels(view), layers),
+        )
+
+    def explanation(self, view: View) -> Explanation:
+        """The maps of all methods for the view's picture, layer and target."""
+        other = view.other if view.kind == "difference" else None
+        key = (view.network, view.image, view.layer, view.kind, view.first, other)
+        target = question(view.kind, view.first, view.other)
+        return self._explanations.get(key, lambda: self.scan(view).explain(view.layer, target))
+
+    def frame(self, view: View) -> Frame:
+        """Pictures and numbers of a view."""
+        sample, image = self.samples[view.image], self.pixels(view)
+        found = self.explanation(view)
+        classes = self.entries[view.network].classes
+        against, mask = measured(sample, classes[view.first])
+        scores = tuple(score(found, name, mask, view.fraction) for name in view.methods)
+        lines = pictures.outlines(sample.masks) if view.contours else []
+        panels = {
+            s.method: pictures.draw(
+                image,
+                found.maps[s.method][0].numpy(),
+                view.cmap,
+                view.opacity,
+                lines,
+                s.box if view.box else None,
+            )
+            for s in scores
+        }
+        return Frame(
+            view=view,
+            sample=sample,
+            probabilities=tuple(found.logits.softmax(dim=1)[0].tolist()),
+            target=in_words(view.kind, classes[view.first], classes[view.other]),
+            plain=pictures.draw(image, lines=lines),
+            panels=panels,
+            scores=scores,
+            against=against,
+            lines=tuple(lines),
+        )
+
+
+def question(kind: str, first: int, other: int) -> targets.ClassTarget | targets.Difference:
+    """The score of a kind of question: for a class, against it, or for it and not the other."""
+    if kind == "difference":
+        return targets.difference(first, other)
+    return targets.counterfactual(first) if kind == "counterfactual" else targets.logit(first)
+
+
+def in_words(kind: str, first: str, other: str) -> str:
+    """The same question in words, e.g. "for Severe rather than Mild"."""
+    if kind == "difference":
+        return f"for {first} rather than {other}"
+    return f"{'against' if kind == 'counterfactual' else 'for'} {first}"
+
+
+def measured(sample: Sample, shown: str) -> tuple[str, np.ndarray | None]:
+    """What a map is measured against, in words and as a mask: the class's own thing, or any.
+
+    A set whose masks bear the names of its classes is measured against the mask of the class
+    `shown`; others against the union of all masks.
+    """
+    if shown in sample.masks:
+        chosen = {shown: sample.masks[shown]}
+    else:
+        chosen = {name: mask for name, mask in sample.masks.items() if mask.any()}
+    present = [mask for mask in chosen.values() if mask.any()]
+    if not present:
+        return "", None
+    words = " ".join(chosen).replace("_", " ") if len(chosen) == 1 else "any lesion"
+    return words, np.logical_or.reduce(present)
+
+
+def score(found: Explanation, method: str, mask: np.ndarray | None, fraction: float) -> Score:
+    """One method's map, measured against a mask (H, W) if there is one."""
+    heat = found.maps[method]
+    boxes = localization.box_of_largest_component(heat, fraction)
+    x0, y0, x1, y1 = boxes[0].tolist()
+    empty = bool(found.empty[method][0])
+    if mask is None:
+        return Score(method, None, None, (x0, y0, x1, y1), None, empty)
+    truth = torch.from_numpy(mask)[None]
+    return Score(
+        method=method,
+        energy=float(localization.energy_in_mask(heat, truth)[0]),
+        hit=bool(localization.pointing_hit(heat, truth)[0]),
+        box=(x0, y0, x1, y1),
+        box_iou=float(localization.box_iou(boxes, localization.box_of_mask(truth))[0]),
+        empty=empty,
+    )
