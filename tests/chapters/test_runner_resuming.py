@@ -27,7 +27,8 @@ def test_an_interrupt_keeps_what_is_finished_and_resumes_with_the_rest(home: Pat
     # A shell's background job ignores Ctrl-C, and so do its children unless they ask for it.
     script = (
         "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from pathlib import Path\nfrom xaihelpers.reproduce import cli, runner\n"
+        "from pathlib import Path\nfrom xaihelpers.chapters import runner\n"
+        "from xaihelpers.run import cli\n"
         "run = lambda arguments: runner.run(notebooks=Path(sys.argv[1]))\n"
         "cli.notebooks = run\nsys.exit(cli.main(['notebooks']))"
     )

@@ -64,7 +64,7 @@ def test_changed_code_is_named_but_a_new_docstring_is_not(
 def test_pictures_are_no_part_of_the_code_and_measuring_packages_are() -> None:
     held = claim_digests.code()
     assert {name.split(".")[0] for name in held} <= set(claim_digests.MEASURING)
-    assert {"datasets.chest_xray", "networks.checkpoints"} <= set(held)
+    assert {"datasets.rendered.chest.renderer", "networks.checkpoints"} <= set(held)
 
 
 def test_a_changed_chapter_is_stale_but_not_for_prose_or_a_solved_exercise(

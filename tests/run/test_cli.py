@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -17,12 +18,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, module: str, **functions: object) 
     fake = ModuleType(module)
     vars(fake).update(functions)
     monkeypatch.setitem(sys.modules, module, fake)
-    monkeypatch.setattr(sys.modules[package], name, fake, raising=False)
+    monkeypatch.setattr(import_module(package), name, fake, raising=False)
 
 
 def test_help_names_every_command_without_importing_torch() -> None:
     script = (
-        "import sys\nfrom xaihelpers.reproduce import cli\n"
+        "import sys\nfrom xaihelpers.run import cli\n"
         "try:\n    cli.main(['--help'])\nfinally:\n    assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

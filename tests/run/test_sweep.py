@@ -84,7 +84,7 @@ def test_every_run_has_its_own_results_and_a_second_sweep_keeps_them(
     settling += "claims.settle('C9', measures, sources=[], seed=SEED, profile=PROFILE, "
     settling += "results=RESULTS)"
     notebooks = write_chapter(
-        folder, "print(SEED, NETWORK)", "from xaihelpers.reproduce import claims", settling
+        folder, "print(SEED, NETWORK)", "from xaihelpers.claims import settle as claims", settling
     )
     rest = ["--seed", "0..1", "--network", "vgg19"]
 

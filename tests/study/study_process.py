@@ -8,7 +8,7 @@ from accelerate import Accelerator
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from test_study_run import PLAN, data, subject  # noqa: E402
+from test_run_resuming import PLAN, data, subject  # noqa: E402
 
 from xaihelpers.study import run as study  # noqa: E402
 

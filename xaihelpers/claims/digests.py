@@ -21,7 +21,14 @@ from xaihelpers.claims.types import Claim
 from xaihelpers.datasets.registry import RENDERED
 from xaihelpers.networks import checkpoints
 
-MEASURING = ("cams", "networks", "datasets", "evaluation")  # packages that decide a figure
+MEASURING = (
+    "cams",
+    "networks",
+    "datasets",
+    "metrics",
+    "study",
+    "experiments",
+)  # packages that decide a figure
 UNCOUNTED = {"exercise", "exercise-check", "parameters", "places"}  # cells that never do
 
 

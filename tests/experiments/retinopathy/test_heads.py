@@ -87,7 +87,7 @@ def test_rows_of_other_weights_or_images_are_replaced(
     if changed == "weights":
         monkeypatch.setattr(heads, "_start", lambda setting: "another")
     else:
-        monkeypatch.setattr(heads.datasets.fundus, "VERSION", 99)
+        monkeypatch.setattr(heads.fundus, "VERSION", 99)
     heads.main(["--setting", "frozen"])
     assert made == [*heads.HEADS] * 2
     table = pd.read_csv(tmp_path / "tables" / "c18_heads.csv")

@@ -69,7 +69,7 @@ def test_pictures_are_the_same_everywhere_to_a_grey_level(
 
 def test_another_process_renders_the_same_picture() -> None:
     code = (
-        "import zlib; from xaihelpers.datasets import fundus;"
+        "import zlib; from xaihelpers.datasets.rendered import fundus;"
         "print(zlib.crc32(fundus.render('val', 7, seed=3, size=64).image.tobytes()))"
     )
     runs = {

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.cases.small_setups import home  # noqa: F401  (a fixture)
 from tests.datasets.layouts import cut, write_aptos, write_radiography
 from xaihelpers import networks
 from xaihelpers import setups as studies

@@ -1,0 +1,5 @@
+"""Fixtures of these tests."""
+
+from tests.cases.small_setups import claim, fake, home, notebooks
+
+__all__ = ["claim", "fake", "home", "notebooks"]
