@@ -30,6 +30,10 @@ class NothingCapturedError(ExplainError):
     """The layer did not run, gave no feature map, or the score does not depend on it."""
 
 
+class MissingExtraError(XaiError, ImportError):
+    """A part of the package needs an extra that is not installed; names the pip line."""
+
+
 class ArchitectureError(XaiError, ValueError):
     """An architecture, or a number of classes, that cannot be built."""
 

@@ -1,5 +1,9 @@
 """Classifiers with named layers, their checkpoints, and how they are trained."""
 
+from xaihelpers.extras import require
+
+require("study")
+
 from xaihelpers.errors import (
     ArchitectureError,
     CheckpointError,
