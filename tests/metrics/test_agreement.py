@@ -1,4 +1,4 @@
-"""Agreement of two maps: by hand, and against scipy, scikit-image and torchmetrics."""
+"""Agreement of two maps: by hand, and against scipy and torchmetrics."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from skimage.metrics import structural_similarity
 from torch import Tensor
 from torchmetrics.functional.classification import binary_jaccard_index
+from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.functional.regression import pearson_corrcoef
 
 from xaihelpers.errors import EvaluationError
@@ -59,20 +59,29 @@ def test_pearson_equals_torchmetrics() -> None:
     torch.testing.assert_close(agreement.pearson(first, second), expected, atol=1e-5, rtol=0)
 
 
-def test_ssim_equals_scikit_images() -> None:
-    first, second = pairs(2)
-    expected = [
-        structural_similarity(
-            a.numpy(),
-            b.numpy(),
-            data_range=1.0,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-        for a, b in zip(first, second, strict=True)
-    ]
-    np.testing.assert_allclose(agreement.ssim(first, second), expected, atol=1e-5)
+def test_ssim_of_one_window_is_the_papers_formula() -> None:
+    first, second = torch.rand(2, 1, 11, 11, dtype=torch.float64)
+    offsets = torch.arange(-5, 6, dtype=torch.float64)
+    line = torch.exp(-(offsets**2) / (2 * 1.5**2))
+    window = torch.outer(line, line) / line.sum() ** 2
+
+    def mean(values: torch.Tensor) -> torch.Tensor:
+        return (window * values).sum()
+
+    a, b = mean(first), mean(second)
+    both = mean(first * second) - a * b
+    spread = mean(first**2) - a**2 + mean(second**2) - b**2
+    c1, c2 = 0.01**2, 0.03**2
+    expected = (2 * a * b + c1) * (2 * both + c2) / ((a**2 + b**2 + c1) * (spread + c2))
+    torch.testing.assert_close(agreement.ssim(first, second), expected[None])
+
+
+def test_ssim_is_torchmetrics_where_the_window_fits() -> None:
+    first, second = (maps.double() for maps in pairs(2))
+    options = {"data_range": 1.0, "reduction": "none", "return_full_image": True}
+    _, full = structural_similarity_index_measure(first[:, None], second[:, None], **options)
+    inside = full[:, 0, 5:-5, 5:-5].mean(dim=(1, 2))
+    torch.testing.assert_close(agreement.ssim(first, second), inside, atol=1e-7, rtol=0)
 
 
 def test_top_iou_equals_torchmetrics_jaccard_index() -> None:

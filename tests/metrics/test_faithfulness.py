@@ -166,6 +166,28 @@ def test_road_equals_that_of_the_package_grad_cam() -> None:
     assert float(ours.abs().max()) > 0.02
 
 
+def test_a_curve_shows_the_network_few_images_at_a_time_and_never_builds_all(
+    asked: tuple[nn.Module, Tensor, Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, images, heat, target = asked
+    built: list[int] = []
+    ask = faith.confidence
+
+    def counted(model: nn.Module, shown: Tensor, target: Tensor) -> Tensor:
+        built.append(len(shown))
+        return ask(model, shown, target)
+
+    monkeypatch.setattr(faith, "BATCH", 4)
+    monkeypatch.setattr(faith, "confidence", counted)
+    streamed = faith.deletion(model, images, heat, target, steps=9).scores
+    assert (max(built), sum(built)) == (4, 10 * len(images))
+    order = faith.removal_order(heat)[:, None]
+    counts = [round(32 * 32 * step / 9) for step in range(10)]
+    whole = [model(images.masked_fill(order < count, 0)).softmax(dim=1) for count in counts]
+    expected = [each.gather(1, target[:, None])[:, 0] for each in whole]
+    torch.testing.assert_close(streamed, torch.stack(expected, dim=1), atol=1e-6, rtol=0)
+
+
 def test_road_with_fixed_noise_repeats_itself(
     asked: tuple[nn.Module, Tensor, Tensor, Tensor],
 ) -> None:

@@ -16,7 +16,6 @@ from xaihelpers.run import main_job, train
 from xaihelpers.setups import FINDINGS, SETUPS, Setup, checkpoint_path
 from xaihelpers.show import setup_figures
 from xaihelpers.study import rows
-from xaihelpers.study import run as evaluation
 
 ARCH = "efficientnet_b0"
 CLASSES = ("Normal", "Viral Pneumonia", "COVID")
@@ -77,7 +76,7 @@ def test_scores_of_a_set_without_masks_are_measured_once(
     home: Path, study: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = main_job.map_scores(study)
-    assert set(first["method"]) == {*main_job.METHODS, *evaluation.BASELINES}
+    assert set(first["method"]) == {*main_job.METHODS, *main_job.BASELINES}
     assert first["image"].nunique() == 3
     assert first["energy"].isna().all()
     assert main_job.network_row(study, first)["images"] == 3

@@ -11,9 +11,9 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from xaihelpers import study
 from xaihelpers.datasets.records import Record, Source
 from xaihelpers.errors import EvaluationError
-from xaihelpers.study import run as study
 from xaihelpers.study.rows import Worker
 
 SIDE = 32
@@ -55,7 +55,7 @@ def subject(seed: int = 0) -> study.Subject:
 
 
 def run(folder: Path, plan: study.Plan = PLAN, **options: object) -> pd.DataFrame:
-    return study.run([subject()], data(), plan, folder, progress=False, **options)  # type: ignore[arg-type]
+    return study.run_study([subject()], data(), plan, folder, progress=False, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_another_plan_is_another_table(
 
 def test_other_weights_are_another_table(tmp_path: Path, counted: list[list[int]]) -> None:
     run(tmp_path)
-    study.run([subject(seed=1)], data(), PLAN, tmp_path, progress=False)
+    study.run_study([subject(seed=1)], data(), PLAN, tmp_path, progress=False)
     assert len(counted) == 8
 
 
@@ -160,7 +160,7 @@ def test_the_network_is_left_as_it_was(tmp_path: Path) -> None:
     one = subject()
     one.model.train()
     before = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}
-    study.run([one], data(), PLAN, tmp_path, progress=False)
+    study.run_study([one], data(), PLAN, tmp_path, progress=False)
     after = one.model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert one.model.training
@@ -179,7 +179,7 @@ def test_a_stopped_study_gives_the_network_back_to_its_device(
     accelerator = Accelerator()
     monkeypatch.setattr(type(accelerator), "device", torch.device("cpu", 0))
     with pytest.raises(KeyboardInterrupt):
-        study.run([one], data(), PLAN, tmp_path, accelerator=accelerator, progress=False)
+        study.run_study([one], data(), PLAN, tmp_path, accelerator=accelerator, progress=False)
     assert places == [torch.device("cpu", 0), torch.device("cpu")]
 
 
@@ -195,7 +195,7 @@ def test_unknown_names_and_empty_work_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="no prior map 'edge'"):
         study.Plan(("grad_cam",), priors=("edge",))
     with pytest.raises(EvaluationError, match="at least one network"):
-        study.run([], data(), PLAN, tmp_path)
+        study.run_study([], data(), PLAN, tmp_path)
     with pytest.raises(EvaluationError, match="no mask"):
         run(tmp_path, study.Plan(("grad_cam",), masks=("lesion",)))
 

@@ -50,10 +50,14 @@ class Curve:
 @torch.no_grad()
 def confidence(model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
     """Softmax probability of the target class: images (N, C, H, W) -> (N,)."""
-    size = BATCH if images.device.type == "cpu" else GPU_BATCH
     with evaluating(model):
-        parts = [model(part).softmax(dim=1) for part in images.split(size)]
+        parts = [model(part).softmax(dim=1) for part in images.split(_batch_size(images))]
     return torch.cat(parts).gather(1, target.to(images.device)[:, None])[:, 0]
+
+
+def _batch_size(images: Tensor) -> int:
+    """How many images the network sees at a time on the images' device."""
+    return BATCH if images.device.type == "cpu" else GPU_BATCH
 
 
 def check_images(images: Tensor, heat: Tensor, target: Tensor) -> None:
@@ -89,12 +93,17 @@ def _curve(
     """Scores on the way from `start` to `end`, pixels exchanged from the highest of `heat` on."""
     if steps < 1:
         raise EvaluationError(f"steps is {steps}; a curve needs at least one")
-    order, pixels = removal_order(heat)[:, None], heat[0].numel()
+    order, pixels, images = removal_order(heat)[:, None], heat[0].numel(), len(start)
     counts = [round(share * pixels * step / steps) for step in range(steps + 1)]
-    shown = [torch.where(order < count, end, start) for count in counts]
-    scores = confidence(model, torch.cat(shown), target.repeat(len(counts)))
-    shares = torch.tensor(counts, dtype=scores.dtype, device=scores.device) / pixels
-    return Curve(shares, scores.view(len(counts), len(start)).T)
+    limits = torch.tensor(counts, device=heat.device)
+    parts = []
+    every = torch.arange(images * len(counts), device=heat.device)
+    for part in every.split(_batch_size(start)):  # never all (steps + 1) x N images at once
+        which, exchanged = part % images, limits[part // images, None, None, None]
+        shown = torch.where(order[which] < exchanged, end[which], start[which])
+        parts.append(confidence(model, shown, target[which.to(target.device)]))
+    scores = torch.cat(parts)
+    return Curve(limits.to(scores) / pixels, scores.view(len(counts), images).T)
 
 
 def deletion(

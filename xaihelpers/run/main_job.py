@@ -28,19 +28,19 @@ from xaihelpers.setups import (
     present,
 )
 from xaihelpers.show.setup_figures import contact_sheet, maps_figure
-from xaihelpers.study import run as evaluation
+from xaihelpers.study import BASELINES, Plan, Subject, method_table, run_study
 
 
 def map_scores(study: Setup) -> pd.DataFrame:
     """A row per image of the split and map: `METHODS` at the last stage, and what never looks.
 
-    Batches measured before, of this network, data and code, are read; see `study.run.run`.
+    Batches measured before, of this network, data and code, are read; see `study.run_study`.
     """
     layer = {"last": networks.LAYERS[study.arch]["last"]}
     masks = FINDINGS[study.data.name] if study.data[0].masks else ()
-    plan = evaluation.Plan(METHODS, masks=masks, priors=evaluation.BASELINES)
-    subject = evaluation.Subject(study.arch, study.model, layer)
-    return evaluation.run([subject], study.data, plan, files.data_dir() / "cache" / "measured")
+    plan = Plan(METHODS, masks=masks, priors=BASELINES)
+    subject = Subject(study.arch, study.model, layer)
+    return run_study([subject], study.data, plan, files.data_dir() / "cache" / "measured")
 
 
 def network_row(study: Setup, scores: pd.DataFrame) -> dict[str, object]:
@@ -77,7 +77,7 @@ def measure(
     """
     study = open_setup(name, arch, data_root, seed=seed)
     scores = map_scores(study)
-    maps = evaluation.summary(scores)
+    maps = method_table(scores)
     for column, value in (("network", arch), ("data", study.data.name)):
         maps.insert(0, column, value)
     save_table(maps, folder / "tables" / f"{study.data.name}_{arch}_maps.csv")

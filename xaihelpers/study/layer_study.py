@@ -20,7 +20,8 @@ from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.errors import EvaluationError
 from xaihelpers.metrics import agreement, corners, localization, map_shape, prior_maps
 from xaihelpers.metrics.intervals import Interval, bootstrap_interval
-from xaihelpers.study.run import BASELINES, finding_mask
+from xaihelpers.study.plan import BASELINES
+from xaihelpers.study.rows import finding_mask
 
 TOLERANCE = 15  # px around a finding that count as a hit, as in the published pointing game
 REDUCED = 4  # maps are compared with each other at this fraction of their size

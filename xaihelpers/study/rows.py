@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,46 +15,8 @@ from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.errors import EvaluationError
 from xaihelpers.metrics import prior_maps, sanity
 from xaihelpers.metrics.localization import is_empty
-from xaihelpers.study.scores import SCORES, Case, check_names
-
-#: What a method has to beat, and (last) what none can exceed on its grid.
-PRIORS = ("centre_gaussian", "uniform", "edges", "random_weights", "best_possible")
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """A network under study: its name in the table, and the layers to look at, role -> name."""
-
-    name: str
-    model: nn.Module
-    layers: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is computed for every image.
-
-    Attributes:
-        methods: of `cams.METHODS`; agreement is measured with the first, and that is also the
-            method of the map from random weights.
-        scores: names in `scores.SCORES`.
-        masks: names of the masks whose union is the finding; empty for data without masks.
-        priors: of `PRIORS`, each a row like a method; "best_possible" has an energy alone.
-        batch_size: images at a time, and in one part on disk.
-        seed: of random weights and of noise.
-    """
-
-    methods: tuple[str, ...]
-    scores: tuple[str, ...] = ("energy", "hit")
-    masks: tuple[str, ...] = ()
-    priors: tuple[str, ...] = PRIORS
-    batch_size: int = 16
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_names(self.scores)
-        if unknown := [name for name in self.priors if name not in PRIORS]:
-            raise EvaluationError(f"no prior map {unknown[0]!r}; choose from {', '.join(PRIORS)}")
+from xaihelpers.study.plan import Plan, Subject
+from xaihelpers.study.scores import SCORES, Case
 
 
 def finding_mask(masks: dict[str, Tensor], names: Sequence[str]) -> Tensor:

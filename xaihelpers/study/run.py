@@ -1,13 +1,11 @@
-"""Whole data sets through networks and their maps: one row per image, layer and method.
-
-`run` takes any set of networks, layers, methods and scores, on any number of processes.
-"""
+"""Whole data sets through networks and their maps, on any number of processes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -17,29 +15,20 @@ from accelerate.utils import gather_object
 from torch import nn
 from tqdm.auto import tqdm
 
-from xaihelpers import cams
-from xaihelpers.cams.engine import explain as engine
-from xaihelpers.cams.engine import forward, pooling, recording, stacked
+from xaihelpers import cams, datasets, metrics, networks, study
 from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.errors import EvaluationError
-from xaihelpers.metrics import agreement, faithfulness, localization, prior_maps, removal, sanity
-from xaihelpers.metrics.intervals import bootstrap_interval
-from xaihelpers.study import parts, rows, scores
-from xaihelpers.study.rows import PRIORS, Plan, Subject, Worker, finding_mask
+from xaihelpers.study import digests
+from xaihelpers.study.plan import Plan, Subject
+from xaihelpers.study.rows import Worker
+from xaihelpers.study.table import Parts
 
-__all__ = ["BASELINES", "PRIORS", "Plan", "Subject", "finding_mask", "run", "summary"]
-
-#: Maps that never look at the network: what a method has to beat.
-BASELINES = ("centre_gaussian", "uniform")
-
-#: The sources that decide a table.
-CODE = (
-    *(cams.methods, cams.maps, stacked, engine, forward, pooling, recording),
-    *(agreement, faithfulness, localization, prior_maps, removal, rows, sanity, scores),
-)
+#: The sources and libraries that decide a table.
+PACKAGES = (cams, networks, datasets, metrics, study)
+LIBRARIES = ("torch", "torchvision", "scikit-image")
 
 
-def run(
+def run_study(
     subjects: Sequence[Subject],
     data: ImageDataset,
     plan: Plan,
@@ -48,17 +37,21 @@ def run(
     accelerator: Accelerator | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Score every image, network, layer and method; the class asked about is the network's answer.
+    """Score every image, network, layer and method; each map explains the predicted class.
 
-    Each batch is one Parquet part in `folder`, written when it is done and read when the same is
-    asked again; Ctrl-C loses the batch in work. Under `accelerate launch` the batches are dealt
-    out to all processes, and every process returns the whole table. A batch is computed alike
-    wherever it is dealt to, so on one kind of device the table does not depend on their number.
+    Each batch is one part in `folder`, written when it is done and read when the same is asked
+    again; Ctrl-C loses the batch in work. Under `accelerate launch` the batches are dealt out to
+    all processes, and every process returns the whole table. A batch is computed alike wherever it
+    is dealt to, so on one kind of device the table does not depend on their number.
 
     Args:
-        subjects: networks, on the accelerator's device while they are measured. indices: images;
-            None for all.
-        folder: shared by the processes or not; where not, each machine resumes its own parts.
+        subjects: networks, on the accelerator's device while they are measured.
+        data: images with labels and, for some scores, masks.
+        plan: what is measured.
+        folder: where parts lie. Where processes do not share it, each machine resumes its own.
+        indices: of images; None for all.
+        accelerator: of the processes; None makes one.
+        progress: show a bar per network.
 
     Returns:
         Rows by network, image, layer, method. Columns: network, image (index), label, predicted,
@@ -75,18 +68,15 @@ def run(
     accelerator = accelerator or Accelerator()
     batches = [chosen[i : i + plan.batch_size] for i in range(0, len(chosen), plan.batch_size)]
     mine = range(accelerator.process_index, len(batches), accelerator.num_processes)
-    images = parts.data_digest(data, chosen)
+    images = digests.data_digest(data, chosen)
     tables = []
     for subject in subjects:
         with _lent(subject.model, accelerator.device):
             worker = Worker(subject, data, plan, batches[0], accelerator.device)
-            place = Path(folder) / f"{subject.name}-{_key(worker, images)}"
+            parts = Parts(Path(folder) / f"{subject.name}-{_key(worker, images)}")
             shown = progress and accelerator.is_main_process
             for number in tqdm(mine, desc=subject.name, leave=False, disable=not shown):
-                path = place / f"{number:05d}.parquet"
-                if not path.exists():
-                    parts.write(worker.rows(batches[number]), path)
-                tables.append(parts.read(path))
+                tables.append(parts.rows(number, partial(worker.rows, batches[number])))
     accelerator.wait_for_everyone()
     whole = pd.concat(gather_object(tables), ignore_index=True)
     return whole.sort_values(["network", "image", "layer", "method"], ignore_index=True)
@@ -105,37 +95,8 @@ def _lent(model: nn.Module, device: torch.device) -> Iterator[None]:
 
 def _key(worker: Worker, images: str) -> str:
     """Everything that rows rest on, as the name of their folder."""
-    weights = parts.weights_digest(worker.subject.model)
+    code = digests.code_digest(PACKAGES, LIBRARIES)
+    weights = digests.weights_digest(worker.subject.model)
     layers = dict(worker.subject.layers)
-    about = [images, parts.code_digest(CODE), weights, layers, worker.device.type]
-    return parts.key({"about": about, "plan": asdict(worker.plan)})
-
-
-def summary(scored: pd.DataFrame) -> pd.DataFrame:
-    """A row per method: means with bootstrap 95 % intervals over the images that show a finding.
-
-    `scored`: from `run`, of one network and layer; prior maps come last. Columns: method, images
-    (that show a finding), "energy in mask" and "pointing" ("-" where there is nothing to measure,
-    a mean without interval where there is one image), "empty maps" (of all images).
-    """
-    table = []
-    methods = scored["method"].unique()
-    for method in sorted(methods, key=lambda name: (name in PRIORS, name)):
-        part = scored[scored["method"] == method]
-        shown = part.dropna(subset=["energy"])
-        table.append(
-            {
-                "method": method,
-                "images": len(shown),
-                "energy in mask": _mean(shown["energy"]),
-                "pointing": "-" if method == "uniform" else _mean(shown["hit"]),
-                "empty maps": int(part["empty"].sum()),
-            }
-        )
-    return pd.DataFrame(table)
-
-
-def _mean(values: pd.Series) -> str:
-    if len(values) < 2:
-        return f"{values.iloc[0]:.3f}" if len(values) else "-"
-    return str(bootstrap_interval(values))
+    about = [images, code, weights, layers, worker.device.type]
+    return digests.key({"about": about, "plan": asdict(worker.plan)})

@@ -15,8 +15,7 @@ from xaihelpers import files, networks
 from xaihelpers.errors import SetupError
 from xaihelpers.files import save_table
 from xaihelpers.setups import FINDINGS, SETUPS, Setup, open_setup
-from xaihelpers.study import run as evaluation
-from xaihelpers.study.tables import mean_table
+from xaihelpers.study import PRIORS, Plan, Subject, mean_table, run_study
 
 METHODS = ("grad_cam", "grad_cam_plus_plus", "xgrad_cam", "hires_cam", "layer_cam")
 LAYERS = ("last", "stage4", "stage3")
@@ -44,7 +43,7 @@ class Order:
     scores: tuple[str, ...] = ON_ALL
     some_scores: tuple[str, ...] = ON_SOME
     some_layers: tuple[str, ...] = SOME_LAYERS
-    priors: tuple[str, ...] = evaluation.PRIORS
+    priors: tuple[str, ...] = PRIORS
     images: int = 0
     fresh: int = 200
     some: int = 200
@@ -101,11 +100,9 @@ def measure(study: Setup, order: Order, accelerator: Accelerator) -> pd.DataFram
     for job in jobs(order):
         indices = drawn(len(study.data), job.images, order.seed)
         layers = {role: named[role] for role in job.layers}
-        plan = evaluation.Plan(
-            job.methods, job.scores, masks, job.priors, order.batch_size, order.seed
-        )
-        start, subject = time.perf_counter(), evaluation.Subject(study.arch, study.model, layers)
-        rows = evaluation.run([subject], study.data, plan, folder, indices, accelerator)
+        plan = Plan(job.methods, job.scores, masks, job.priors, order.batch_size, order.seed)
+        start, subject = time.perf_counter(), Subject(study.arch, study.model, layers)
+        rows = run_study([subject], study.data, plan, folder, indices, accelerator)
         spent = time.perf_counter() - start
         accelerator.print(
             f"{study.data.name} {study.arch}: {len(indices)} images, {', '.join(job.scores)}: "

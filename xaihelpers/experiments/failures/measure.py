@@ -24,7 +24,7 @@ from xaihelpers.experiments.failures.repair import failure_rows
 from xaihelpers.experiments.marker.shortcut import SCHEMES, marker_rows
 from xaihelpers.files import save_table
 from xaihelpers.setups import FINDINGS, Setup, open_setup
-from xaihelpers.study.run import finding_mask
+from xaihelpers.study import finding_mask
 
 #: The marker experiment: network and name in the table -> the study whose network it is. Both of a
 #: pair have one recipe and the same patients.

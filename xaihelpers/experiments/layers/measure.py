@@ -28,7 +28,7 @@ from xaihelpers.metrics import prior_maps
 from xaihelpers.metrics.intervals import bootstrap_interval
 from xaihelpers.metrics.localization import energy_in_mask, pointing_hit
 from xaihelpers.setups import FINDINGS, Setup, open_setup
-from xaihelpers.study.rows import finding_mask
+from xaihelpers.study import finding_mask
 
 SUBJECTS = (("fundus", "efficientnet_b0"), ("fundus", "vgg19"), ("chest_xray", "densenet121"))
 NEAR = 15  # px around a finding that count as a hit, as in the published pointing game

@@ -1,4 +1,4 @@
-"""Tables in parts on disk: what is finished stays finished, and belongs to what it rests on."""
+"""What a table rests on, as digests: weights, images and code."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
 from xaihelpers.datasets.records import ImageDataset
-from xaihelpers.files import atomic_path, sha256
+from xaihelpers.files import sha256
 
-LOOKED_AT = 8  # images whose pixels tell one data set from another of the same name
+SAMPLED = 8  # images whose pixels tell one data set from another of the same name
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -35,37 +34,34 @@ def data_digest(data: ImageDataset, indices: Sequence[int]) -> str:
     about = [data.name, data.origin, data.split, data.size, data.seed, [int(i) for i in indices]]
     digest = hashlib.sha256(json.dumps(about).encode())
     digest.update(np.asarray(data.labels)[np.asarray(indices)].astype(np.int64).tobytes())
-    for place in np.unique(np.linspace(0, len(indices) - 1, LOOKED_AT).astype(int)):
-        record = data[int(indices[place])]
+    for position in np.unique(np.linspace(0, len(indices) - 1, SAMPLED).astype(int)):
+        record = data[int(indices[position])]
         digest.update(record.image.tobytes())
         for name in sorted(record.masks):
             digest.update(np.packbits(record.masks[name]).tobytes())
     return digest.hexdigest()
 
 
-def code_digest(modules: Sequence[ModuleType]) -> str:
-    """Hex SHA-256 of these modules' sources and of torch's version: what decides a table."""
-    paths = [Path(str(module.__file__)) for module in modules]
-    lines = [f"{path.name} {sha256(path)}" for path in paths] + [metadata.version("torch")]
+def code_digest(packages: Sequence[ModuleType], libraries: Sequence[str] = ("torch",)) -> str:
+    """Hex SHA-256 of every source file of some packages and of some libraries' versions.
+
+    A whole package counts, so that no module on which a table rests can be forgotten. The price is
+    that a change which does not matter makes a new table, too.
+
+    Args:
+        packages: imported packages or single modules.
+        libraries: names of installed distributions.
+    """
+    lines = [f"{library} {metadata.version(library)}" for library in libraries]
+    for package in packages:
+        top = Path(str(package.__file__))
+        paths = sorted(top.parent.rglob("*.py")) if top.name == "__init__.py" else [top]
+        names = [path.relative_to(top.parent).as_posix() for path in paths]
+        lines += [f"{package.__name__} {n} {sha256(p)}" for n, p in zip(names, paths, strict=True)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def key(rests_on: Mapping[str, object]) -> str:
-    """A short name for all that a table rests on: it changes when anything in it does."""
+    """A short name (16 hex digits) for all that a table rests on; it changes when anything does."""
     text = json.dumps(rests_on, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def write(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as Parquet, in one atomic step.
-
-    Raises:
-        StorageError: the folder cannot be written.
-    """
-    with atomic_path(path) as partial:
-        table.to_parquet(partial, index=False)
-
-
-def read(path: Path) -> pd.DataFrame:
-    """Read a table from Parquet."""
-    return pd.read_parquet(path)

@@ -6,7 +6,7 @@ import pytest
 
 from xaihelpers.errors import EvaluationError
 from xaihelpers.metrics import intervals
-from xaihelpers.study import tables
+from xaihelpers.study import summaries
 
 
 def rows(values: dict[str, list[float]]) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def rows(values: dict[str, list[float]]) -> pd.DataFrame:
 
 
 def test_a_mean_leaves_out_what_is_missing_and_says_how_many_there_were() -> None:
-    table = tables.mean_table(rows({"grad_cam": [0.2, np.nan, 0.4], "uniform": [np.nan] * 3}))
+    table = summaries.mean_table(rows({"grad_cam": [0.2, np.nan, 0.4], "uniform": [np.nan] * 3}))
     assert table["method"].tolist() == ["grad_cam"]
     row = table.iloc[0]
     assert (row["n"], row["mean"]) == (2, pytest.approx(0.3))
@@ -27,15 +27,15 @@ def test_a_mean_leaves_out_what_is_missing_and_says_how_many_there_were() -> Non
 
 
 def test_one_value_has_no_interval() -> None:
-    row = tables.mean_table(rows({"grad_cam": [0.2, np.nan]})).iloc[0]
+    row = summaries.mean_table(rows({"grad_cam": [0.2, np.nan]})).iloc[0]
     assert (row["n"], row["mean"]) == (1, 0.2)
     assert np.isnan(row["low"])
-    assert tables.wide(pd.DataFrame([row]))["energy"].tolist() == ["0.200"]
+    assert summaries.wide(pd.DataFrame([row]))["energy"].tolist() == ["0.200"]
 
 
 def test_the_wide_table_keeps_the_order_of_methods() -> None:
-    means = tables.mean_table(rows({"layer_cam": [0.1, 0.1], "grad_cam": [0.3, 0.3]}))
-    wide = tables.wide(means)
+    means = summaries.mean_table(rows({"layer_cam": [0.1, 0.1], "grad_cam": [0.3, 0.3]}))
+    wide = summaries.wide(means)
     assert wide["method"].tolist() == ["layer_cam", "grad_cam"]
     assert wide["energy"].tolist() == ["0.100 [0.100, 0.100]", "0.300 [0.300, 0.300]"]
 
@@ -43,7 +43,7 @@ def test_the_wide_table_keeps_the_order_of_methods() -> None:
 def test_a_constant_gain_over_another_method_is_found_and_noise_is_not() -> None:
     base = np.random.default_rng(0).random(60)
     noise = np.random.default_rng(1).normal(0, 0.1, 60)
-    table = tables.paired_table(
+    table = summaries.paired_table(
         rows({"grad_cam": base, "better": base + 0.01, "same": base + noise}), "energy"
     ).set_index("method")
     assert table.loc["better", "difference"] == pytest.approx(0.01)
@@ -53,10 +53,12 @@ def test_a_constant_gain_over_another_method_is_found_and_noise_is_not() -> None
 
 
 def test_images_without_a_value_in_one_of_two_methods_are_left_out() -> None:
-    table = tables.paired_table(rows({"grad_cam": [1, 2, np.nan, 4], "b": [1, 1, 9, 3]}), "energy")
+    table = summaries.paired_table(
+        rows({"grad_cam": [1, 2, np.nan, 4], "b": [1, 1, 9, 3]}), "energy"
+    )
     assert table.iloc[0]["n"] == 3
     with pytest.raises(EvaluationError, match="no score 'hit'"):
-        tables.paired_table(rows({"grad_cam": [1, 2]}), "hit")
+        summaries.paired_table(rows({"grad_cam": [1, 2]}), "hit")
 
 
 def test_a_sign_flip_test_of_four_images_by_hand() -> None:

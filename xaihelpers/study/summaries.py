@@ -9,6 +9,7 @@ import pandas as pd
 
 from xaihelpers.errors import EvaluationError
 from xaihelpers.metrics.intervals import bootstrap_interval, holm, paired_test
+from xaihelpers.study.plan import PRIORS
 from xaihelpers.study.scores import SCORES
 
 
@@ -79,3 +80,37 @@ def paired_table(rows: pd.DataFrame, score: str, against: str = "grad_cam") -> p
             found.append(row | {"high": test.difference.high, "p": test.p})
     table = pd.DataFrame(found)
     return table.assign(p=holm(table["p"])) if len(table) else table
+
+
+def method_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per method: means with bootstrap 95 % intervals over the images that show a finding.
+
+    Args:
+        rows: from `run_study`, of one network and layer. Prior maps come last.
+
+    Returns:
+        Columns: method, images (that show a finding), "energy in mask" and "pointing" ("-" where
+        there is nothing to measure, a mean without interval where there is one image), "empty maps"
+        (of all images).
+    """
+    table = []
+    methods = rows["method"].unique()
+    for method in sorted(methods, key=lambda name: (name in PRIORS, name)):
+        part = rows[rows["method"] == method]
+        shown = part.dropna(subset=["energy"])
+        table.append(
+            {
+                "method": method,
+                "images": len(shown),
+                "energy in mask": _mean(shown["energy"]),
+                "pointing": "-" if method == "uniform" else _mean(shown["hit"]),
+                "empty maps": int(part["empty"].sum()),
+            }
+        )
+    return pd.DataFrame(table)
+
+
+def _mean(values: pd.Series) -> str:
+    if len(values) < 2:
+        return f"{values.iloc[0]:.3f}" if len(values) else "-"
+    return str(bootstrap_interval(values))
