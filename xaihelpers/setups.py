@@ -154,7 +154,7 @@ def data_version(
     """
     name = data_name(study, data_root)
     if name == study:
-        version: int = RENDERED[base(study)].load().VERSION
+        version: int = RENDERED[base(study)].VERSION
         return version
     digest = hashlib.sha256()
     for split in SPLITS:

@@ -31,7 +31,7 @@ def make_small(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
     monkeypatch.setenv("XAIHELPERS_HOME", str(home))
     monkeypatch.setattr(classifiers, "_imagenet", offline)
     torch.manual_seed(0)
-    for study, classes in (("fundus", fundus.GRADES), ("chest_xray", chest_xray.CLASSES)):
+    for study, classes in (("fundus", fundus.CLASSES), ("chest_xray", chest_xray.CLASSES)):
         monkeypatch.setitem(SETUPS, study, (ARCH,))
         monkeypatch.setitem(networks.SHIPPED, (study, ARCH), TINY)
         data = {"name": study, "origin": "rendered", "version": 0}

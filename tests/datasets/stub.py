@@ -1,7 +1,6 @@
 """A renderer small enough to count its calls, registered as the data set "stub"."""
 
-import sys
-from types import ModuleType
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ class Stub:
         self,
         split: str,
         index: int,
+        *,
         seed: int = 0,
         size: int = 224,
         label: int | None = None,
@@ -43,9 +43,13 @@ class Stub:
 def register(monkeypatch: pytest.MonkeyPatch, count: int = 100) -> Stub:
     """Make `load("stub")` known for one test: `count` training images, 70 val, 5 test."""
     stub = Stub()
-    module = ModuleType("stub_renderer")
-    vars(module).update(render=stub, VERSION=1, CLASSES=CLASSES)
-    monkeypatch.setitem(sys.modules, "stub_renderer", module)
-    rendered = registry.Rendered("stub_renderer", "CLASSES", {"train": count, "val": 70, "test": 5})
-    monkeypatch.setitem(registry.RENDERED, "stub", rendered)
+    renderer = SimpleNamespace(
+        CLASSES=CLASSES,
+        COUNTS={"train": count, "val": 70, "test": 5},
+        MASKS=("left", "right"),
+        SIZE=224,
+        VERSION=1,
+        render=stub,
+    )
+    monkeypatch.setitem(registry.RENDERED, "stub", renderer)
     return stub

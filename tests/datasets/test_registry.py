@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +113,7 @@ def test_a_cache_of_another_version_is_not_used(
 ) -> None:
     load("stub", "val", size=64)
     stub.rendered.clear()
-    monkeypatch.setattr(sys.modules["stub_renderer"], "VERSION", 2)
+    monkeypatch.setattr(registry.RENDERED["stub"], "VERSION", 2)
     load("stub", "val", size=64)
     assert len(stub.rendered) == 70
 

@@ -32,7 +32,7 @@ def store(root: Path, seed: int = 0, version: int | str | None = None, **notes: 
 
 
 def test_rendered_and_real_classes_agree_so_that_a_trained_head_keeps_its_meaning() -> None:
-    assert fundus.GRADES == aptos.GRADES
+    assert fundus.CLASSES == aptos.GRADES
     assert radiography.CLASSES[:3] == chest_xray.CLASSES
 
 

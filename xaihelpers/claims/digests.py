@@ -122,7 +122,7 @@ def _chapter(path: Path, stamp: tuple[int, int]) -> str:
 
 def data_version(name: str) -> str:
     """The renderer's version as text; "" for a set that is not rendered."""
-    return str(RENDERED[name].load().VERSION) if name in RENDERED else ""
+    return str(RENDERED[name].VERSION) if name in RENDERED else ""
 
 
 def _known_checkpoints(results: Path) -> set[str]:

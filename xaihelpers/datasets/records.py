@@ -13,11 +13,21 @@ SPLITS = ("train", "val", "test")
 class Record:
     """One image with its label and, where they are known, the masks that tell what is where.
 
+    Nothing in a record can be changed: its arrays are read-only. To change a picture, copy it and
+    make a new record: `dataclasses.replace(record, image=changed)`. `torch.tensor(record.image)`
+    copies too.
+
     image: (H, W, 3) uint8 RGB, 0..255.
     label: index into the data set's `classes`.
     masks: name -> (H, W) bool; empty where the set has none.
     name: unique within all sets, e.g. "fundus/test/seed0/00017", or the real file's stem.
     meta: camera, eye, marker text, original width and height, source file ...
+
+    >>> record = Record(np.zeros((2, 2, 3), np.uint8), label=0)
+    >>> record.image[0, 0] = 255
+    Traceback (most recent call last):
+        ...
+    ValueError: assignment destination is read-only
     """
 
     image: np.ndarray
@@ -25,6 +35,18 @@ class Record:
     masks: dict[str, np.ndarray] = field(default_factory=dict)
     name: str = ""
     meta: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", _read_only(self.image))
+        masks = {name: _read_only(mask) for name, mask in self.masks.items()}
+        object.__setattr__(self, "masks", masks)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A view of the array that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 class ImageDataset(Protocol):

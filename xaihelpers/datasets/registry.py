@@ -3,18 +3,17 @@
 import inspect
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from xaihelpers.datasets.cache import CachedDataset, cache_folder, cached, is_complete
 from xaihelpers.datasets.real import aptos, radiography
 from xaihelpers.datasets.records import SPLITS, ImageDataset, Source
+from xaihelpers.datasets.rendered import Renderer, chest, fundus, scenes
+from xaihelpers.datasets.rendered.renderer import SIDES
 from xaihelpers.errors import DataError
 from xaihelpers.files import data_dir
 
@@ -22,36 +21,10 @@ SIZE = 224  # side in pixels, where a set has no other of its own
 SMALL = 64  # a limit up to here is made on demand rather than cached
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """A rendered set: the module with `render` and `VERSION`, its classes, images per split."""
-
-    module: str
-    classes: str  # the name of the module's tuple of classes
-    counts: dict[str, int]
-    size: int = SIZE
-
-    def load(self) -> ModuleType:
-        return import_module(self.module)
-
-
-RENDERED = {
-    "fundus": Rendered(
-        "xaihelpers.datasets.rendered.fundus", "GRADES", {"train": 3600, "val": 500, "test": 1000}
-    ),
-    "chest_xray": Rendered(
-        "xaihelpers.datasets.rendered.chest", "CLASSES", {"train": 2400, "val": 450, "test": 900}
-    ),
-    "scenes": Rendered(
-        "xaihelpers.datasets.rendered.scenes",
-        "SHAPES",
-        {"train": 4000, "val": 400, "test": 1000},
-        size=128,
-    ),
-}
+RENDERED: dict[str, Renderer] = {"fundus": fundus, "chest_xray": chest, "scenes": scenes}
 REAL = {"aptos": aptos, "radiography": radiography}
 # Set by load(), or made for one image: never options of a set.
-FIXED = {"split", "index", "seed", "size", "grade", "label", "without"}
+FIXED = {"split", "index", "seed", "size", "label", "without"}
 
 
 def _one_of(word: object, words: Iterable[str], what: str) -> None:
@@ -65,26 +38,24 @@ def _one_of(word: object, words: Iterable[str], what: str) -> None:
 
 
 def _rendered(name: str, split: str, size: int, seed: int, options: dict[str, object]) -> Source:
-    if not 64 <= size <= 512:
-        raise DataError(f"size={size}: rendered images have a side of 64 to 512 px.")
-    rendered = RENDERED[name]
-    module = rendered.load()
-    known = [key for key in inspect.signature(module.render).parameters if key not in FIXED]
+    if not SIDES[0] <= size <= SIDES[1]:
+        raise DataError(f"size={size}: rendered images have a side of {SIDES[0]} to {SIDES[1]} px.")
+    renderer = RENDERED[name]
+    known = [key for key in inspect.signature(renderer.render).parameters if key not in FIXED]
     for option in options:
         _one_of(option, known, f"option of {name}")
-    classes: tuple[str, ...] = getattr(module, rendered.classes)
-    indices = range(rendered.counts[split])
+    indices = range(renderer.COUNTS[split])
     return Source(
         name=name,
         origin="rendered",
-        classes=classes,
+        classes=renderer.CLASSES,
         split=split,
         size=size,
         seed=seed,
-        labels=np.arange(len(indices), dtype=np.int64) % len(classes),
+        labels=np.arange(len(indices), dtype=np.int64) % len(renderer.CLASSES),
         items=indices,
-        make=partial(module.render, split, seed=seed, size=size, **options),
-        version=module.VERSION,
+        make=partial(renderer.render, split, seed=seed, size=size, **options),
+        version=renderer.VERSION,
         options=json.dumps(options, sort_keys=True) if options else "",
     )
 
@@ -139,7 +110,7 @@ def load(
     if limit is not None and limit < 1:
         raise DataError(f"limit={limit}: ask for at least one image, or None for all.")
     if size is None:
-        size = RENDERED[name].size if name in RENDERED else SIZE
+        size = RENDERED[name].SIZE if name in RENDERED else SIZE
     if size < 1:
         raise DataError(f"size={size}: the side of the images must be at least 1 px.")
     if name in RENDERED:

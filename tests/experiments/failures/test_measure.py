@@ -65,7 +65,7 @@ def test_every_wrong_answer_is_found(home: Path) -> None:
     failures.failures(limit=12)
     table = failures.read("c15_failures", home / "results")
     study = open_setup("scenes", ARCH, limit=12)
-    images = torch.stack([torch.from_numpy(study.data[i].image) for i in range(12)])
+    images = torch.stack([torch.tensor(study.data[i].image) for i in range(12)])
     answers = networks.predict(study.model, images.permute(0, 3, 1, 2)).argmax(dim=1)
     wrong = [i for i in range(12) if int(answers[i]) != study.data[i].label]
     assert table["index"].tolist() == wrong

@@ -8,7 +8,9 @@ Maguolo & Nanni 2021).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -39,14 +41,15 @@ def scheme_record(scheme: str, index: int, size: int = 224, seed: int = 0) -> Re
     if scheme not in SCHEMES:
         raise EvaluationError(f"unknown scheme {scheme!r}: use one of {', '.join(SCHEMES)}")
     if scheme == "removed":
-        return chest_xray.render("test", index, seed, size, marker="none")
+        return chest_xray.render("test", index, seed=seed, size=size, marker="none")
     if scheme == "swapped":
         linked = index % len(chest_xray.CLASSES) == COVID
         text = "L" if linked else "AP PORTABLE"
-        return chest_xray.render("test", index, seed, size, marker=text)
-    record = chest_xray.render("test", index, seed, size, marker_correlation=1.0)
+        return chest_xray.render("test", index, seed=seed, size=size, marker=text)
+    record = chest_xray.render("test", index, seed=seed, size=size, marker_correlation=1.0)
     if scheme == "lungs black":
-        record.image[record.masks["lung"]] = 0
+        lungs = record.masks["lung"][..., None]
+        record = replace(record, image=np.where(lungs, np.uint8(0), record.image))
     return record
 
 

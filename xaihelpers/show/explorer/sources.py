@@ -90,7 +90,7 @@ def find_networks(data_root: str = "") -> dict[str, Entry]:
 
 def data_sets(entry: Entry, data_root: str = "") -> list[str]:
     """Names of the sets whose classes are the network's: the rendered one first, then real ones."""
-    rendered = [n for n, s in RENDERED.items() if getattr(s.load(), s.classes) == entry.classes]
+    rendered = [n for n, s in RENDERED.items() if entry.classes == s.CLASSES]
     if not data_root:
         return rendered
     real = datasets.available(data_root)
@@ -133,7 +133,7 @@ def spread(labels: np.ndarray, most: int) -> list[int]:
 
 def _key(data: datasets.ImageDataset, index: int) -> str:
     """Name and number, and what else decides the pixels where that is not the usual."""
-    usual = RENDERED[data.name].size if data.name in RENDERED else SIZE
+    usual = RENDERED[data.name].SIZE if data.name in RENDERED else SIZE
     size = "" if data.size == usual else f"@{data.size}"
     division = f"/seed{data.seed}" if data.origin == "real" and data.seed else ""
     return f"{data.name}:{index}{size}{division}"

@@ -94,7 +94,7 @@ class Scan:
     """One picture through one network with every named layer tapped; gradients come on demand."""
 
     def __init__(self, model: nn.Module, image: np.ndarray, layers: dict[str, str]) -> None:
-        x = networks.normalize(torch.from_numpy(image).permute(2, 0, 1)[None])
+        x = networks.normalize(torch.tensor(image).permute(2, 0, 1)[None])
         with undisturbed(model, "cpu"), hooks.capture(model, *layers.values()) as taps:
             self._logits = model(x)
         self._taps = dict(zip(layers, taps, strict=True))

@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xaihelpers.datasets.rendered.chest import CLASSES, MASKS, SPLITS, render
+from xaihelpers.datasets.rendered.chest import CLASSES, COUNTS, MASKS, render
 from xaihelpers.datasets.rendered.chest.markers import MARKERS
 
 NORMAL, VIRAL, COVID = range(3)
@@ -60,7 +60,7 @@ def test_same_arguments_give_the_same_picture() -> None:
 def test_split_index_and_seed_each_give_another_patient(other: tuple[str, int, int]) -> None:
     lung = render("train", 7, size=96, label=0).masks["lung"]
     split, index, seed = other
-    assert _iou(lung, render(split, index, seed, size=96, label=0).masks["lung"]) < 0.97
+    assert _iou(lung, render(split, index, seed=seed, size=96, label=0).masks["lung"]) < 0.97
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_bad_arguments_say_what_was_expected(arguments: dict, message: str) -> N
 
 
 def test_split_sizes_are_multiples_of_the_class_count() -> None:
-    assert all(count % len(CLASSES) == 0 for count in SPLITS.values())
+    assert all(count % len(CLASSES) == 0 for count in COUNTS.values())
 
 
 def test_hidden_disease_leaves_the_patient_and_takes_the_finding() -> None:

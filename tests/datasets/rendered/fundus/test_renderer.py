@@ -87,7 +87,7 @@ def test_another_process_renders_the_same_picture() -> None:
 
 def test_split_seed_and_index_each_give_another_eye() -> None:
     pictures = [
-        fundus.render(split, index, seed, size=64).image.tobytes()
+        fundus.render(split, index, seed=seed, size=64).image.tobytes()
         for split, index, seed in (("val", 0, 0), ("test", 0, 0), ("val", 5, 0), ("val", 0, 1))
     ]
     assert len(set(pictures)) == 4
@@ -111,7 +111,7 @@ def test_the_smallest_and_the_largest_size_work(size: int) -> None:
 
 
 def test_eye_and_camera_do_not_depend_on_the_grade() -> None:
-    eyes = [fundus.render("test", 11, size=96, grade=grade) for grade in range(5)]
+    eyes = [fundus.render("test", 11, size=96, label=grade) for grade in range(5)]
     for eye in eyes[1:]:
         for name in ("retina", "disc", "macula", "vessels"):
             assert np.array_equal(eye.masks[name], eyes[0].masks[name])
@@ -122,7 +122,7 @@ def test_eye_and_camera_do_not_depend_on_the_grade() -> None:
 @pytest.mark.parametrize("grade", range(5))
 def test_each_grade_shows_its_lesions_and_none_of_a_higher_grade(grade: int) -> None:
     for index in range(12):
-        record = fundus.render("val", index, grade=grade)
+        record = fundus.render("val", index, label=grade)
         shown = {name for name in fundus.LESIONS if record.masks[name].any()}
         assert shown == set(record.meta["lesions"])
         assert shown <= LESIONS_ALLOWED[grade]
@@ -136,8 +136,8 @@ def test_each_grade_shows_its_lesions_and_none_of_a_higher_grade(grade: int) -> 
 
 def test_masks_are_the_pixels_that_the_lesions_changed() -> None:
     for index, grade in ((0, 1), (1, 2), (2, 3), (3, 4), (4, 4)):
-        sick = fundus.render("val", index, grade=grade)
-        well = fundus.render("val", index, grade=0)
+        sick = fundus.render("val", index, label=grade)
+        well = fundus.render("val", index, label=0)
         change = np.abs(sick.image.astype(int) - well.image).max(axis=2)
         for name in sick.meta["lesions"]:
             assert np.median(change[sick.masks[name]]) > 8, name
@@ -175,12 +175,12 @@ def test_colour_and_size_do_not_tell_the_grade() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"split": "dev"}, "split is 'dev'; use one of train, val, test"),
-        ({"index": -1}, "index is -1"),
-        ({"seed": -2}, "seed is -2"),
-        ({"size": 32}, "size is 32 px; use 64 to 512"),
-        ({"size": 1024}, "size is 1024 px; use 64 to 512"),
-        ({"grade": 5}, "grade is 5; use 0 to 4"),
+        ({"split": "dev"}, "unknown split 'dev': use one of train, val, test"),
+        ({"index": -1}, "got index=-1"),
+        ({"seed": -2}, "seed=-2"),
+        ({"size": 32}, "size 32 is out of range: use 64 to 512"),
+        ({"size": 1024}, "size 1024 is out of range: use 64 to 512"),
+        ({"label": 5}, "unknown label 5: use one of 0 .No DR."),
     ],
 )
 def test_arguments_out_of_range_are_refused(change: dict[str, object], message: str) -> None:

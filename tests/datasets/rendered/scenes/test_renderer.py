@@ -55,8 +55,8 @@ def test_pictures_are_the_same_everywhere_to_a_grey_level(
 
 def test_split_seed_and_index_each_give_another_scene() -> None:
     images = [
-        scenes.render(*arguments, size=64).image
-        for arguments in (("train", 0), ("test", 0), ("test", 8), ("test", 0, 1))
+        scenes.render(split, index, seed=seed, size=64).image
+        for split, index, seed in (("train", 0, 0), ("test", 0, 0), ("test", 8, 0), ("test", 0, 1))
     ]
     assert len({image.tobytes() for image in images}) == 4
 

@@ -24,41 +24,58 @@ from xaihelpers.datasets.rendered.chest.attenuation import attenuation, lung_mas
 from xaihelpers.datasets.rendered.chest.canvas import Canvas
 from xaihelpers.datasets.rendered.chest.markers import MARKERS, Marker, burn_in, draw_marker
 from xaihelpers.datasets.rendered.chest.opacities import FULL_DENSITY, THRESHOLD, draw_finding
+from xaihelpers.datasets.rendered.renderer import check
+from xaihelpers.errors import DataError
 
 CLASSES = ("Normal", "Viral Pneumonia", "COVID")
 NORMAL, COVID = 0, 2
+COUNTS = {"train": 2400, "val": 450, "test": 900}
 MASKS = ("opacity", "lung", "marker")
-SPLITS = {"train": 2400, "val": 450, "test": 900}
+SIZE = 224
 VERSION = 2
-_SIZES = (64, 512)
 
 
 def render(
     split: str,
     index: int,
+    *,
     seed: int = 0,
-    size: int = 224,
+    size: int = SIZE,
     label: int | None = None,
     marker_correlation: float = 0.0,
     marker: str | None = None,
     hidden: float = 0.0,
 ) -> Record:
-    """Render one radiograph; deterministic by (split, seed, index), at any size from 64 to 512.
+    """Render one radiograph.
 
-    label: class index; by default index % 3.
-    marker_correlation: 0 (text independent of the class) to 1 (COVID always reads "AP PORTABLE",
-        the others never); between, the probability that the class decides the text.
-    marker: "none", "L" or "AP PORTABLE" to force the text; all pixels outside it stay the same.
-    hidden: probability that a COVID patient's lungs show nothing, as where another test found it.
-    Returns a Record: image (size, size, 3) uint8, three equal channels; masks (size, size) bool:
-    "opacity" (lung pixels to which the finding adds an attenuation of at least 0.06, about ten
-    grey levels; empty for Normal), "lung" (both visible lungs), "marker" (the text's rectangle).
     Masks are bit-identical on every machine; the image may differ there by a grey level.
-    Raises ValueError for a split, index, seed, size, label, correlation or marker out of range.
+
+    Args:
+        split: "train", "val" or "test".
+        index: any number from 0.
+        seed: any number from 0.
+        size: side in pixels, 64 to 512. The patient is the same at every size.
+        label: class index, 0 to 2; by default `index % 3`. The patient is the same for every class.
+        marker_correlation: 0 (the text is independent of the class) to 1 (COVID always reads
+            "AP PORTABLE", the others never); between, the probability that the class decides.
+        marker: "none", "L" or "AP PORTABLE" forces the text; pixels outside it stay the same.
+        hidden: probability that a COVID patient's lungs show nothing, as if another test had
+            found the disease.
+
+    Returns:
+        Record: image (size, size, 3) uint8, three equal channels; masks (size, size) bool:
+        "opacity" (lung pixels to which the finding adds an attenuation of at least 0.06, about ten
+        grey levels; empty for Normal), "lung" (both visible lungs), "marker" (the text's
+        rectangle); meta: pattern, marker, corner, electrodes, tubes.
+
+    Raises:
+        DataError: an argument is out of range.
+
+    >>> render("test", 5, size=96, marker="L").meta["marker"]
+    'L'
     """
-    label = _check(split, index, seed, size, label, marker_correlation, marker)
-    if not 0.0 <= hidden <= 1.0:
-        raise ValueError(f"hidden {hidden} is out of range: use 0 to 1")
+    label = check(split, index, seed=seed, size=size, label=label, classes=CLASSES, counts=COUNTS)
+    _check_options(marker_correlation, marker, hidden)
     patient, exposure, illness, writing, stage = _generators(split, seed, index)
     unseen = label == COVID and stage.uniform() < hidden
     anatomy, settings = draw_anatomy(patient), draw_acquisition(exposure)
@@ -91,27 +108,10 @@ def _meta(pattern: str, marker: Marker, settings: Acquisition) -> dict[str, obje
     }
 
 
-def _check(
-    split: str,
-    index: int,
-    seed: int,
-    size: int,
-    label: int | None,
-    correlation: float,
-    marker: str | None,
-) -> int:
-    """Check the arguments of `render`; returns the class index."""
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}: use one of {', '.join(SPLITS)}")
-    if index < 0 or seed < 0:
-        raise ValueError(f"index and seed must be 0 or more, got index={index}, seed={seed}")
-    if not _SIZES[0] <= size <= _SIZES[1]:
-        raise ValueError(f"size {size} is out of range: use {_SIZES[0]} to {_SIZES[1]} pixels")
-    if label is not None and not 0 <= label < len(CLASSES):
-        names = ", ".join(f"{i} ({name})" for i, name in enumerate(CLASSES))
-        raise ValueError(f"unknown label {label!r}: use one of {names}, or None for index % 3")
+def _check_options(correlation: float, marker: str | None, hidden: float) -> None:
     if not 0.0 <= correlation <= 1.0:
-        raise ValueError(f"marker_correlation {correlation} is out of range: use 0 to 1")
+        raise DataError(f"marker_correlation {correlation} is out of range: use 0 to 1")
     if marker is not None and marker not in MARKERS:
-        raise ValueError(f"unknown marker {marker!r}: use one of {', '.join(MARKERS)}, or None")
-    return index % len(CLASSES) if label is None else int(label)
+        raise DataError(f"unknown marker {marker!r}: use one of {', '.join(MARKERS)}, or None")
+    if not 0.0 <= hidden <= 1.0:
+        raise DataError(f"hidden {hidden} is out of range: use 0 to 1")

@@ -1,6 +1,13 @@
 """Rendered fundus pictures of diabetic retinopathy with a mask for every lesion."""
 
 from xaihelpers.datasets.rendered.fundus.lesions import LESIONS
-from xaihelpers.datasets.rendered.fundus.renderer import GRADES, SIZES, SPLIT_SIZES, VERSION, render
+from xaihelpers.datasets.rendered.fundus.renderer import (
+    CLASSES,
+    COUNTS,
+    MASKS,
+    SIZE,
+    VERSION,
+    render,
+)
 
-__all__ = ["GRADES", "LESIONS", "SIZES", "SPLIT_SIZES", "VERSION", "render"]
+__all__ = ["CLASSES", "COUNTS", "LESIONS", "MASKS", "SIZE", "VERSION", "render"]

@@ -1,4 +1,4 @@
-"""Rendered fundus photographs of diabetic retinopathy with a mask for every lesion.
+"""Rendered fundus pictures of diabetic retinopathy with a mask for every lesion.
 
 The pictures are drawn, not taken from patients. Camera, colour, eye and anatomy are drawn
 independently of the grade; only the lesions tell it. Everything follows from (split, seed, index).
@@ -17,28 +17,41 @@ from xaihelpers.datasets.rendered.fundus.lesions import LESIONS, draw_lesions
 from xaihelpers.datasets.rendered.fundus.painting import paint
 from xaihelpers.datasets.rendered.fundus.placement import Places
 from xaihelpers.datasets.rendered.outlines import Shape, coverage, ellipse, ribbons, soften
+from xaihelpers.datasets.rendered.renderer import check
 
+CLASSES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
+COUNTS = {"train": 3600, "val": 500, "test": 1000}
+MASKS = (*LESIONS, "disc", "macula", "vessels", "retina")
+SIZE = 224
 VERSION = 2
-GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
-SPLIT_SIZES = {"train": 3600, "val": 500, "test": 1000}
-SIZES = (64, 512)
 _VISIBLE = 64  # of 255: a pixel belongs to a mask if its lesion covers a quarter of it
 
 
 def render(
-    split: str, index: int, seed: int = 0, size: int = 224, grade: int | None = None
+    split: str, index: int, *, seed: int = 0, size: int = SIZE, label: int | None = None
 ) -> Record:
-    """Render one fundus photograph.
+    """Render one fundus picture.
 
-    split: "train", "val" or "test"; index: any number from 0; size: side in pixels, 64..512;
-    grade: 0..4, by default index % 5. The eye stays the same at every size and for every grade.
-    Returns a Record: image (size, size, 3) uint8 RGB; masks (size, size) bool for every name in
-    LESIONS (the pixels that the lesion covers), "retina" (field of view), "disc", "macula",
-    "vessels"; meta: camera, view, eye, colour, lesion kinds present.
-    Raises ValueError for anything outside these ranges.
+    Args:
+        split: "train", "val" or "test".
+        index: any number from 0.
+        seed: any number from 0.
+        size: side in pixels, 64 to 512. The eye is the same at every size.
+        label: grade, 0 to 4; by default `index % 5`. The eye is the same for every grade.
+
+    Returns:
+        Record: image (size, size, 3) uint8 RGB; masks (size, size) bool for every name in
+        `MASKS`: the lesions (all pixels that a lesion covers), optic disc, macula, vessels and
+        "retina" (the field of view); meta: camera, view, eye, tint, kinds of lesion present.
+
+    Raises:
+        DataError: an argument is out of range.
+
+    >>> sick = render("test", 3, size=96)
+    >>> sick.label, bool(sick.masks["haemorrhage"].any())
+    (3, True)
     """
-    _check(split, index, seed, size, grade)
-    label = index % len(GRADES) if grade is None else grade
+    label = check(split, index, seed=seed, size=size, label=label, classes=CLASSES, counts=COUNTS)
     eye_rng, lesion_rng, paint_rng = _generators(split, index, seed, label)
     camera, anatomy = draw_camera(eye_rng), draw_anatomy(eye_rng)
     field = field_of_view(camera, size)
@@ -59,17 +72,6 @@ def render(
             "lesions": tuple(name for name in LESIONS if lesions[name]),
         },
     )
-
-
-def _check(split: str, index: int, seed: int, size: int, grade: int | None) -> None:
-    if split not in SPLIT_SIZES:
-        raise ValueError(f"split is {split!r}; use one of {', '.join(SPLIT_SIZES)}")
-    if index < 0 or seed < 0:
-        raise ValueError(f"index is {index}, seed is {seed}; both must be 0 or more")
-    if not SIZES[0] <= size <= SIZES[1]:
-        raise ValueError(f"size is {size} px; use {SIZES[0]} to {SIZES[1]}")
-    if grade is not None and grade not in range(len(GRADES)):
-        raise ValueError(f"grade is {grade!r}; use 0 to {len(GRADES) - 1}, or None for index % 5")
 
 
 def _generators(split: str, index: int, seed: int, label: int) -> list[np.random.Generator]:

@@ -2,8 +2,10 @@
 
 from xaihelpers.datasets.rendered.scenes.layout import COLOURS, HELD_OUT, SIZES, TEXTURES
 from xaihelpers.datasets.rendered.scenes.renderer import (
-    PIXELS,
-    SPLITS,
+    CLASSES,
+    COUNTS,
+    MASKS,
+    SIZE,
     VERSION,
     Thing,
     compose,
@@ -14,12 +16,14 @@ from xaihelpers.datasets.rendered.scenes.renderer import (
 from xaihelpers.datasets.rendered.scenes.shapes import SHAPES
 
 __all__ = [
+    "CLASSES",
     "COLOURS",
+    "COUNTS",
     "HELD_OUT",
-    "PIXELS",
+    "MASKS",
     "SHAPES",
+    "SIZE",
     "SIZES",
-    "SPLITS",
     "TEXTURES",
     "VERSION",
     "Thing",

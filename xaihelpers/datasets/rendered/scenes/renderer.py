@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from xaihelpers.datasets.records import Record
+from xaihelpers.datasets.rendered.renderer import check
 from xaihelpers.datasets.rendered.scenes.layout import (
     COLOURS,
-    HELD_OUT,
     SIZES,
     TEXTURES,
     Placed,
@@ -23,25 +23,13 @@ from xaihelpers.datasets.rendered.scenes.layout import (
 )
 from xaihelpers.datasets.rendered.scenes.painting import background, expose, paint_thing
 from xaihelpers.datasets.rendered.scenes.shapes import SHAPES, coverage, unit_outline
+from xaihelpers.errors import DataError
 
-__all__ = [
-    "COLOURS",
-    "HELD_OUT",
-    "SHAPES",
-    "SIZES",
-    "SPLITS",
-    "TEXTURES",
-    "VERSION",
-    "Thing",
-    "compose",
-    "render",
-    "things",
-    "things_of",
-]
-
+CLASSES = SHAPES
+COUNTS = {"train": 4000, "val": 400, "test": 1000}
+MASKS = SHAPES
+SIZE = 128
 VERSION = 1
-SPLITS = ("train", "val", "test")
-PIXELS = (64, 512)
 _VISIBLE = 128  # of 255: a pixel belongs to what covers half of it
 
 
@@ -60,44 +48,64 @@ class Thing:
     box: tuple[int, int, int, int]
 
 
-def things(split: str, index: int, seed: int = 0, size: int = 128) -> tuple[Thing, ...]:
-    """The objects of a scene, the largest in sight first, without painting it.
+def things(
+    split: str, index: int, *, seed: int = 0, size: int = SIZE, label: int | None = None
+) -> tuple[Thing, ...]:
+    """The objects of a scene, the largest in sight first, without painting it; as `render`.
 
     Raises:
-        ValueError: as `render`.
+        DataError: an argument is out of range.
+
+    >>> [thing.shape for thing in things("test", 11)]
+    ['star', 'moon']
     """
-    layout = _layout(split, index, seed, size)
+    layout = _layout(split, index, seed, size, label)
     return _seen(layout, _masks(layout, [coverage(t.outline, size) for t in layout], size))
 
 
 def render(
-    split: str, index: int, seed: int = 0, size: int = 128, without: Sequence[str] = ()
+    split: str,
+    index: int,
+    *,
+    seed: int = 0,
+    size: int = SIZE,
+    label: int | None = None,
+    without: Sequence[str] = (),
 ) -> Record:
     """Render one scene.
 
     Args:
-        split: "train", "val" or "test". index: any number from 0. size: side in pixels, 64..512;
-            the scene is the same at every size.
+        split: "train", "val" or "test".
+        index: any number from 0.
+        seed: any number from 0.
+        size: side in pixels, 64 to 512. The scene is the same at every size.
+        label: index into `SHAPES` of the object that is largest in sight; by default `index % 8`.
+            Another label is another scene.
         without: shapes to leave out. All else keeps its place, colour and noise, so the picture is
             the exact twin of the whole scene; what the object had hidden comes into sight.
 
     Returns:
-        Record: image (size, size, 3) uint8 RGB; label index % 8, the shape of the object that is
-        largest in sight in the whole scene; masks (size, size) bool, one per word of `SHAPES`, the
-        object's visible pixels; meta "things", one dict per `Thing` (see `things_of`).
+        Record: image (size, size, 3) uint8 RGB; label as above, of the whole scene; masks
+        (size, size) bool, one per word of `SHAPES`, the object's visible pixels; meta "things",
+        one dict per `Thing` (see `things_of`).
 
     Raises:
-        ValueError: anything outside these ranges, or a shape to leave out that is not there.
+        DataError: an argument is out of range, or a shape to leave out is not there.
+
+    >>> record = render("test", 11)
+    >>> SHAPES[record.label], record.image.shape
+    ('star', (128, 128, 3))
     """
-    layout = _layout(split, index, seed, size)
+    layout = _layout(split, index, seed, size, label)
     if missing := set(without) - {thing.shape for thing in layout}:
         there = ", ".join(thing.shape for thing in layout)
-        raise ValueError(f"without={sorted(missing)}: this scene shows {there}")
+        raise DataError(f"without={sorted(missing)}: this scene shows {there}")
     layout = tuple(thing for thing in layout if thing.shape not in without)
     name = f"scenes/{split}/seed{seed}/{index:05d}"
     if without:
         name += "-without-" + "-".join(sorted(without))
-    return _picture(layout, _key(split, seed, index), index % len(SHAPES), size, name)
+    shown = index % len(SHAPES) if label is None else label
+    return _picture(layout, _key(split, seed, index), shown, size, name)
 
 
 def compose(wanted: Sequence[Thing], size: int = 128, seed: int = 0) -> Record:
@@ -106,11 +114,11 @@ def compose(wanted: Sequence[Thing], size: int = 128, seed: int = 0) -> Record:
     The label is the shape of the object that is largest in sight. Shapes must be distinct.
 
     Raises:
-        ValueError: no things, a shape twice, an unknown word, or a box without area.
+        DataError: no things, a shape twice, an unknown word, or a box without area.
     """
     shapes = [thing.shape for thing in wanted]
     if not shapes or len(set(shapes)) != len(shapes):
-        raise ValueError(f"a scene needs things of distinct shapes, not {shapes}")
+        raise DataError(f"a scene needs things of distinct shapes, not {shapes}")
     layout = tuple(_fitted(thing, size) for thing in wanted)
     key = [zlib.crc32(b"composed scenes"), seed]
     masks = _masks(layout, [coverage(t.outline, size) for t in layout], size)
@@ -124,15 +132,10 @@ def things_of(record: Record) -> tuple[Thing, ...]:
     return tuple(Thing(**{**row, "box": tuple(row["box"])}) for row in rows)  # type: ignore
 
 
-def _layout(split: str, index: int, seed: int, size: int) -> tuple[Placed, ...]:
-    if split not in SPLITS:
-        raise ValueError(f"split is {split!r}; use one of {', '.join(SPLITS)}")
-    if index < 0 or seed < 0:
-        raise ValueError(f"index is {index}, seed is {seed}; both must be 0 or more")
-    if not PIXELS[0] <= size <= PIXELS[1]:
-        raise ValueError(f"size is {size} px; use {PIXELS[0]} to {PIXELS[1]}")
+def _layout(split: str, index: int, seed: int, size: int, label: int | None) -> tuple[Placed, ...]:
+    label = check(split, index, seed=seed, size=size, label=label, classes=SHAPES, counts=COUNTS)
     rng = _generator(_key(split, seed, index), 0)
-    return draw_layout(rng, SHAPES[index % len(SHAPES)], new_pairs=split == "test")
+    return draw_layout(rng, SHAPES[label], new_pairs=split == "test")
 
 
 def _key(split: str, seed: int, index: int) -> list[int]:
@@ -193,10 +196,10 @@ def _fitted(thing: Thing, size: int) -> Placed:
     """The upright shape, as large as fits into the thing's box, in its middle."""
     for word, words in ((thing.colour, COLOURS), (thing.texture, TEXTURES), (thing.size, SIZES)):
         if word not in words:
-            raise ValueError(f"{word!r} in {thing}; use one of {', '.join(words)}")
+            raise DataError(f"{word!r} in {thing}; use one of {', '.join(words)}")
     x0, y0, x1, y1 = thing.box
     if x1 <= x0 or y1 <= y0:
-        raise ValueError(f"the box of {thing} has no area; give x0 < x1 and y0 < y1")
+        raise DataError(f"the box of {thing} has no area; give x0 < x1 and y0 < y1")
     points = unit_outline(thing.shape)[0]
     low, high = points.min(axis=0), points.max(axis=0)
     side = float((np.array([x1 - x0, y1 - y0]) / (high - low)).min() / size)
