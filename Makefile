@@ -8,11 +8,13 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 OPTIONS  = --profile $(PROFILE) --seed $(SEED) --data-root "$(DATA_ROOT)" $(if $(SKIP_BAD),--skip-bad)
+PYTEST   = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+QUICK    = not slow and not notebook and not browser and not training
 # a browser's upload is one message; the servers' own limit of 10 MB would end the connection
 UPLOADS  = tornado_settings="{'websocket_max_message_size': 104857600}"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce train test lab app bench lint clean notebooks site
+.PHONY: help setup reproduce train check test lab app bench lint clean notebooks site
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -32,8 +34,11 @@ reproduce: setup  ## the main job: data, networks, maps, numbers, pictures, chap
 train: setup  ## make the shipped checkpoints again (hours on a CPU; resumes)
 	$(BIN)/python -m xaihelpers train $(OPTIONS)
 
+check: setup  ## the quick tests: no chapter, browser or training; two minutes
+	$(PYTEST) -m "$(QUICK)"
+
 test: setup  ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 lab: setup  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.$(UPLOADS)

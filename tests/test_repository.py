@@ -53,8 +53,21 @@ def test_every_make_target_of_the_readme_exists() -> None:
 
 def test_bare_make_lists_every_target() -> None:
     shown = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
-    for target in ["setup", "reproduce", "train", "test", "lab", "bench", "lint", "clean"]:
-        assert re.search(rf"make {target} +\w", shown)
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    assert {"setup", "check", "test", "reproduce", "lab", "lint"} <= set(targets)
+    for target in set(targets) - {"help"}:
+        assert re.search(rf"make {target} +\w", shown), target
+
+
+def test_every_target_sets_up_what_it_needs() -> None:
+    rules = re.findall(r"^([a-z]+):(.*?)(?:##|$)", (ROOT / "Makefile").read_text(), re.M)
+    bare = {name for name, needs in rules if not needs.split()}
+    assert bare == {"help", "clean"}
+
+
+def test_the_gate_runs_the_readmes_test_command() -> None:
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "make test"
+    assert "make test" in (ROOT / "README.md").read_text()
 
 
 def test_the_places_that_build_the_project_use_its_own_set_up() -> None:

@@ -16,6 +16,7 @@ from xaihelpers.errors import MissingExtraError
 #: Distributions that bring the same module as the one that an extra names.
 SAME = {"opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless")}
 REQUIREMENT = re.compile(r"([\w.-]+)(?:\[([\w,-]+)\])?.*;.*extra == [\"']([\w-]+)[\"']")
+FEW = 3  # names in a message
 
 
 @cache
@@ -30,8 +31,9 @@ def require(extra: str) -> None:
     """
     absent = [name for name in requirements(extra) if not _installed(name)]
     if absent:
+        more = f" and {len(absent) - FEW} more packages" if len(absent) > FEW else ""
         raise MissingExtraError(
-            f"this part of xaihelpers needs {', '.join(absent)}, which this Python lacks. "
+            f"this part of xaihelpers needs {', '.join(absent[:FEW])}{more}, not installed here. "
             f'Install it: pip install "xaihelpers[{extra}]"'
         )
 
