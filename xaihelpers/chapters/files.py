@@ -67,9 +67,15 @@ def read(chapter: Path) -> NotebookNode:
         raise RunnerError(f"{chapter} is not a notebook: {error}") from error
 
 
+def tags(cell: NotebookNode) -> list[str]:
+    """The tags of a cell."""
+    names: list[str] = cell.metadata.get("tags", [])
+    return names
+
+
 def parameter_names(notebook: NotebookNode) -> set[str]:
     """Names assigned in the cell tagged `parameters`."""
-    cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    cells = [cell for cell in notebook.cells if "parameters" in tags(cell)]
     statements = [s for cell in cells for s in ast.parse(cell.source).body]
     return {
         target.id
@@ -101,7 +107,7 @@ def environment_digest() -> str:
 
 def key(chapter: Path, parameters: Mapping[str, object], environment: str) -> str:
     """Hex digest that changes when a rerun could give something else: sources, not outputs."""
-    cells = [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in read(chapter).cells]
+    cells = [(c.cell_type, c.source, tags(c)) for c in read(chapter).cells]
     content = json.dumps([cells, dict(parameters), environment], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -154,9 +160,9 @@ def portable(notebook: NotebookNode, data_root: str = "") -> NotebookNode:
         }
     )
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
-        if "injected-parameters" in (tags or []):
+        kept = tags(cell)
+        cell.metadata = nbformat.from_dict({"tags": kept} if kept else {})
+        if "injected-parameters" in kept:
             cell.source = clean(cell.source)
         if "outputs" in cell:
             cell.outputs = [clean(output) for output in cell.outputs]

@@ -1,12 +1,13 @@
 """Chapters elsewhere than in a clone: badges that lead to Colab, and a cell that sets up there.
 
-Both are made from one address, `[project.urls] Repository` in `pyproject.toml`. None is invented:
-until one is set, the badge says how to set it.
+Both are made from one address, `[project.urls] Repository` in `pyproject.toml`. Without an address
+there are none.
 """
 
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -15,97 +16,124 @@ from nbformat.v4 import new_code_cell
 
 from xaihelpers import files
 from xaihelpers.chapters import files as chapters
+from xaihelpers.chapters import times
+from xaihelpers.chapters.files import tags
 
 BADGE = "<!-- badge -->"  # ends the line: at its start it would make all of it HTML
 TAG = "set-up-elsewhere"
-UNSET = (
-    "*Open in Colab: not yet, this copy names no repository (`[project.urls] Repository` in "
-    "`pyproject.toml`, then `python -m xaihelpers badges`).*"
-)
-SETUP = """# In a clone this does nothing. On Colab it fetches the package; torch stays as it is.
-import importlib.util
+SCRIPT = "set_up.py"
+CELL = """from importlib.util import find_spec
+from urllib.request import urlopen
+_ = find_spec("xaihelpers") or exec(urlopen("{script}").read())"""
+SETUP = '''"""On Colab, chapters run this: fetch this version, leave torch as it is."""
 
-if importlib.util.find_spec("xaihelpers") is None:
-    import os
-    import subprocess
-    import sys
+import os
+import subprocess
+import sys
 
-    import torch
-    import torchvision
+import torch
+import torchvision
 
-    source = "{address}"
-    if not source:
-        raise RuntimeError("this copy names no repository: clone it, then `make lab`")
-    clone = ["git", "clone", "--quiet", "--depth=1", "--branch=v{version}", source, "xai-clone"]
-    subprocess.run(clone, check=True)
-    with open("keep.txt", "w") as file:
-        file.write(f"torch=={{torch.__version__}}\\ntorchvision=={{torchvision.__version__}}\\n")
-    pip = [sys.executable, "-m", "pip", "install", "-q", "-c", "keep.txt", "-e", "./xai-clone"]
-    subprocess.run(pip, check=True)
-    sys.path.insert(0, os.path.abspath("xai-clone"))
-    os.chdir("xai-clone/notebooks")
-    print("GPU:", torch.cuda.get_device_name() if torch.cuda.is_available() else "none")"""
+clone = ["git", "clone", "--quiet", "--depth=1", "--branch=v{version}", "{address}", "xai-clone"]
+subprocess.run(clone, check=True)
+with open("keep.txt", "w") as file:
+    file.write(f"torch=={{torch.__version__}}\\ntorchvision=={{torchvision.__version__}}\\n")
+pip = [sys.executable, "-m", "pip", "install", "-q", "-c", "keep.txt", "-e", "./xai-clone"]
+subprocess.run(pip, check=True)
+sys.path.insert(0, os.path.abspath("xai-clone"))
+os.chdir("xai-clone/notebooks")
+print("GPU:", torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
+'''
 
 
-def project(root: Path) -> tuple[str, str]:
-    """(address of the repository or "", version) as `pyproject.toml` in `root` has them."""
-    found = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return found.get("urls", {}).get("Repository", "").rstrip("/"), found["version"]
+@dataclass(frozen=True)
+class Project:
+    """Where the repository lies ("" if no address is set), and the version of the package."""
+
+    address: str
+    version: str
+
+    @property
+    def github_name(self) -> str:
+        """`owner/name` of a repository on GitHub, which is what Colab opens; else ""."""
+        return self.address.partition("github.com/")[2].removesuffix(".git")
 
 
-def badge(address: str, version: str, chapter: str) -> str:
-    """The line below a chapter's title: a Colab badge, or how to get one.
+def read_project(root: Path) -> Project:
+    """The project as `pyproject.toml` in `root` describes it."""
+    table = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return Project(table.get("urls", {}).get("Repository", "").rstrip("/"), table["version"])
 
-    Colab opens notebooks of GitHub by `/github/<owner>/<name>/blob/<tag>/<path>`; other hosts get
-    a plain link.
+
+def badge(project: Project, chapter: str) -> str:
+    """The line below a chapter's title: a link to Colab, or to the source; "" without an address.
+
+    Args:
+        project: the repository and its version.
+        chapter: the chapter's name, such as "05_grad_cam".
     """
-    if not address:
-        return f"{UNSET} {BADGE}"
-    path = f"blob/v{version}/notebooks/{chapter}.ipynb"
-    host, _, name = address.partition("github.com/")
-    if not name:
-        return f"[This chapter's source]({address}/{path}) {BADGE}"
-    link = f"https://colab.research.google.com/github/{name.removesuffix('.git')}/{path}"
+    if not project.address:
+        return ""
+    path = f"blob/v{project.version}/notebooks/{chapter}.ipynb"
+    if not project.github_name:
+        return f"[This chapter's source]({project.address}/{path}) {BADGE}"
+    link = f"https://colab.research.google.com/github/{project.github_name}/{path}"
     return f"[Open in Colab]({link}) {BADGE}"
 
 
-def placed(notebook: NotebookNode, chapter: str, address: str, version: str) -> NotebookNode:
-    """The notebook with the badge line and set-up cell it must have; everything else as it was."""
-    lines = notebook.cells[0].source.splitlines()
-    kept = [line for line in lines if BADGE not in line]
-    title, rest = kept[0], kept[1:]
+def set_up_cell(project: Project) -> str:
+    """Three lines that run `SCRIPT` where the package is missing; "" where Colab cannot go."""
+    if not project.github_name:
+        return ""
+    script = f"{project.github_name}/v{project.version}/notebooks/{SCRIPT}"
+    return CELL.format(script=f"https://raw.githubusercontent.com/{script}")
+
+
+def placed(notebook: NotebookNode, chapter: str, project: Project) -> NotebookNode:
+    """The notebook with the badge and set-up cell that it must have, and nothing else changed."""
+    title, *rest = [x for x in notebook.cells[0].source.splitlines() if BADGE not in x]
     rest = rest[1:] if rest and not rest[0] else rest
-    notebook.cells[0].source = "\n".join([title, badge(address, version, chapter), "", *rest])
-    source = SETUP.format(address=address, version=version)
-    cells = [cell for cell in notebook.cells if TAG in tags(cell)]
-    if not cells:
+    head = [title, badge(project, chapter), ""] if project.address else [title, ""]
+    notebook.cells[0].source = "\n".join([*head, *rest])
+    notebook.cells = [cell for cell in notebook.cells if TAG not in tags(cell)]
+    if source := set_up_cell(project):
         (first,) = (i for i, c in enumerate(notebook.cells) if "parameters" in tags(c))
-        cells = [new_code_cell(metadata={"tags": [TAG]}, id=TAG)]
-        notebook.cells.insert(first + 1, cells[0])
-    cells[0].source = source
+        cell = new_code_cell(source, metadata={"tags": [TAG, "remove-cell"]}, id=TAG)
+        notebook.cells.insert(first + 1, cell)
+    return number_cells(notebook)
+
+
+def number_cells(notebook: NotebookNode) -> NotebookNode:
+    """The notebook with its code cells numbered from top to bottom, as one run leaves them."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, 1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
     return notebook
 
 
-def tags(cell: NotebookNode) -> list[str]:
-    """The tags of a cell."""
-    found: list[str] = cell.metadata.get("tags", [])
-    return found
-
-
 def run(notebooks: Path | None = None) -> int:
-    """Bring badge and set-up cell of every chapter up to date, in place; returns 0.
+    """Bring badge, set-up cell and reading times of every chapter up to date; returns 0.
 
-    A chapter that had no set-up cell must be executed again (`python -m xaihelpers notebooks`).
+    Args:
+        notebooks: the folder of the chapters; None for the clone's.
     """
     folder = notebooks or chapters.notebooks_dir()
-    address, version = project(folder.parent)
+    project = read_project(folder.parent)
     for chapter in chapters.select(folder):
-        before = chapter.read_text(encoding="utf-8")
-        notebook = placed(chapters.read(chapter), chapter.stem, address, version)
-        after = nbformat.writes(notebook) + "\n"
-        if after != before:
-            with files.atomic_path(chapter) as partial:
-                partial.write_text(after, encoding="utf-8")
-            print(f"{chapter.name}: brought up to date")
-    print(f"repository: {address or 'not set'}")
+        notebook = times.renewed(placed(chapters.read(chapter), chapter.stem, project))
+        _write(chapter, nbformat.writes(notebook) + "\n")
+    if project.github_name:
+        _write(folder / SCRIPT, SETUP.format(address=project.address, version=project.version))
+    print(f"repository: {project.address or 'not set'}")
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    with files.atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    print(f"{path.name}: brought up to date")
