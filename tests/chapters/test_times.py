@@ -23,10 +23,10 @@ def test_words_code_equations_and_figures_take_their_time_to_read() -> None:
 
 def test_exercises_take_five_minutes_and_one_for_a_line_of_the_solution() -> None:
     solution = "<details>\n\n```python\na = 1\n\nb = 2\nc = 3\nd = 4\ne = 5\n```\n\n</details>"
-    cell = new_markdown_cell(solution, metadata={"tags": ["solution"]})
-    assert times.exercises(chapter(cell)) == 10
-    assert times.exercises(chapter(cell, cell)) == 20
-    assert times.reading(chapter(cell)) == times.STEP  # a solution is not read through
+    cells = [new_markdown_cell(solution, metadata={"tags": ["solution"]}) for _ in range(2)]
+    assert times.exercises(chapter(cells[0])) == 10
+    assert times.exercises(chapter(*cells)) == 20
+    assert times.reading(chapter(*cells)) == times.STEP  # solutions are not read through
 
 
 def test_renewed_times_keep_the_machines_time_and_the_prerequisites() -> None:
