@@ -74,11 +74,15 @@ class FigureError(XaiError, ValueError):
     """An image, map or mask that cannot be drawn; says what was expected."""
 
 
-class UploadError(XaiError, ValueError):
-    """A file that is no usable picture; says what is wrong with it and what to choose instead."""
+class PictureError(XaiError, ValueError):
+    """A file, array or tensor that is no usable picture; says what is wrong and what to do."""
 
 
-class ViewError(XaiError, ValueError):
+class TransformError(XaiError, ValueError):
+    """A transform that is missing or fails, or whose effect on the picture cannot be undone."""
+
+
+class SelectionError(XaiError, ValueError):
     """A choice in the explorer that does not exist; says what there is."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import matplotlib as mpl
 import numpy as np
@@ -43,27 +44,77 @@ COLOURS = {
 OTHER_COLOURS = ("#ff9f1c", "#c8ff4d", "#9d8cff", "#00e0c6", "#ff6f91", "#d0d0d0")
 
 
-def as_picture(image: Array) -> np.ndarray:
-    """An image as (H, W, 3) uint8 or float in [0, 1]; takes (3, H, W), (H, W, 3) or (H, W)."""
+def as_picture(
+    image: Array, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+) -> np.ndarray:
+    """An image in the one form that is drawn.
+
+    Args:
+        image: (H, W, 3), (3, H, W), (H, W) or (1, H, W); uint8, or floating point in [0, 1] or
+            normalised by `mean` and `std`.
+        mean: of each colour, which a normalised image has lost.
+        std: of each colour, by which a normalised image was divided.
+
+    Returns:
+        (H, W, 3), uint8 or float32 in [0, 1].
+
+    Raises:
+        FigureError: another shape, or values outside [0, 1].
+    """
     picture = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
-    if picture.ndim == 3 and picture.shape[0] == 3 and picture.shape[2] != 3:
+    if picture.ndim == 3 and picture.shape[0] in (1, 3) and picture.shape[2] not in (1, 3):
         picture = picture.transpose(1, 2, 0)
     if picture.ndim == 2:
-        picture = np.repeat(picture[..., None], 3, axis=2)
-    if picture.ndim != 3 or picture.shape[2] != 3:
+        picture = picture[..., None]
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3) or picture.size == 0:
         raise FigureError(
-            f"image must be (H, W, 3), (3, H, W) or (H, W), not {tuple(picture.shape)}; "
+            f"image must be (H, W, 3), (3, H, W), (H, W) or (1, H, W), not {tuple(picture.shape)}; "
             "of a batch, pass one image"
         )
+    if mean is not None or std is not None:
+        picture = _unnormalised(picture, mean or (0.0,), std or (1.0,))
+    picture = np.broadcast_to(picture, (*picture.shape[:2], 3))
     if picture.dtype == np.uint8:
         return picture
     picture = picture.astype(np.float32)
     if not (np.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1):
         raise FigureError(
             f"image values lie in [{picture.min():.3g}, {picture.max():.3g}]; pass uint8, or "
-            "floats in [0, 1]: the picture itself, not what networks.normalize made of it"
+            "floats in [0, 1], or say by mean=... and std=... how networks.normalize changed them"
         )
     return picture
+
+
+def _unnormalised(picture: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
+    """What an image was before `mean` was subtracted and `std` divided; rounding is cut off."""
+    values = picture * np.asarray(std, dtype=np.float32) + np.asarray(mean, dtype=np.float32)
+    outside = max(-float(values.min()), float(values.max()) - 1)
+    return np.clip(values, 0, 1) if outside < 0.01 else values
+
+
+@lru_cache(maxsize=16)
+def colour_table(cmap: str) -> np.ndarray:
+    """A colour map as (256, 3) uint8 RGB."""
+    table: np.ndarray = mpl.colormaps[known_cmap(cmap)](np.arange(256), bytes=True)[:, :3]
+    return table
+
+
+def blend(image: np.ndarray, heat: np.ndarray, cmap: str, opacity: float) -> np.ndarray:
+    """A map over an image, as pixels.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        heat: (H, W) in [0, 1]; a value v is drawn with opacity `opacity * min(2 v, 1)`.
+        cmap: name of a colour map.
+        opacity: in [0, 1].
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    colours = colour_table(cmap)[(255 * heat + 0.5).astype(np.uint8)]
+    alpha = (opacity * np.minimum(2 * heat, 1)).astype(np.float32)[..., None]
+    mixed = image + alpha * (colours.astype(np.float32) - image)
+    return (mixed + 0.5).astype(np.uint8)
 
 
 def as_heat(heat: Array, size: tuple[int, int] | None = None, signed: bool = False) -> np.ndarray:

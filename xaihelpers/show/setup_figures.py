@@ -32,17 +32,17 @@ def maps_figure(setup: Setup, methods: Sequence[str]) -> Figure:
     data = setup.data
     chosen = [int(np.flatnonzero(data.labels == c)[0]) for c in np.unique(data.labels)]
     images, labels, masks = datasets.batch(data, chosen)
-    found = cams.explain(
+    explanation = cams.explain(
         setup.model,
         networks.normalize(images),
         networks.LAYERS[setup.arch]["last"],
         methods=methods,
     )
-    predicted = found.logits.argmax(dim=1)
+    predicted = explanation.logits.argmax(dim=1)
     columns = [
         data.classes[t] if t == p else f"{data.classes[t]}\n(said:\n{data.classes[p]})"
         for t, p in zip(labels.tolist(), predicted.tolist(), strict=True)
     ]
     wanted = [name for name in FINDINGS[data.name] if name in masks]
     contours = [{name: masks[name][i] for name in wanted} for i in range(len(chosen))]
-    return figures.grid(images, {m: found.maps[m] for m in methods}, columns, contours)
+    return figures.grid(images, {m: explanation.maps[m] for m in methods}, columns, contours)

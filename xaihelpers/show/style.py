@@ -22,6 +22,21 @@ LOOK: dict[Any, Any] = {
     "image.interpolation": "nearest",
 }
 
+#: Names of the methods as they stand in titles.
+METHOD_TITLES = {
+    "cam": "CAM",
+    "grad_cam": "Grad-CAM",
+    "grad_cam_plus_plus": "Grad-CAM++",
+    "xgrad_cam": "XGrad-CAM",
+    "hires_cam": "HiResCAM",
+    "layer_cam": "LayerCAM",
+}
+
+
+def method_title(name: str) -> str:
+    """The name of a method as it stands in titles; an unknown one in words."""
+    return METHOD_TITLES.get(name, name.replace("_", " "))
+
 
 def use_style() -> None:
     """Give every figure made from now on the project's look."""

@@ -4,7 +4,7 @@ import pytest
 
 from tests.show.explorer.explorer_case import NETWORK
 from xaihelpers.show.explorer.widget import Explorer
-from xaihelpers.show.explorer.workbench import View, Workbench
+from xaihelpers.show.explorer.workbench import Selection, Workbench
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,12 @@ def shared() -> Explorer:
 @pytest.fixture
 def explorer(shared: Explorer) -> Explorer:
     """The one explorer as it opens."""
-    start = View("", "")
+    start = Selection("", "")
     chosen = {name: getattr(start, name) for name in ("layer", "methods", "kind", "box", "cmap")}
-    shared.look(network=NETWORK, image="fundus:1", opacity=0.6, fraction=0.15, **chosen)
+    shared.select(network=NETWORK, image="fundus:1", opacity=0.6, fraction=0.15, **chosen)
     return shared
 
 
 @pytest.fixture
-def view() -> View:
-    return View(NETWORK, "fundus:3", first=3, other=1)
+def selection() -> Selection:
+    return Selection(NETWORK, "fundus:3", first=3, other=1)

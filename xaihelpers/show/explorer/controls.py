@@ -1,4 +1,4 @@
-"""The explorer's controls: what can be chosen, and the `View` that the choices make."""
+"""The explorer's controls: what can be chosen, and the `Selection` that the choices make."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import ipywidgets as widgets
 from traitlets import TraitError
 
 from xaihelpers import networks
-from xaihelpers.errors import ViewError
+from xaihelpers.cams.methods import METHODS
+from xaihelpers.errors import SelectionError
 from xaihelpers.show.explorer.sources import Entry
-from xaihelpers.show.explorer.workbench import KINDS, TITLES, Frame, View
+from xaihelpers.show.explorer.workbench import KINDS, Frame, Selection
+from xaihelpers.show.style import method_title
 
 CMAPS = ("inferno", "viridis", "magma", "cividis", "jet")
 FILES = ".png,.jpg,.jpeg,.tif,.tiff,.bmp,.webp"
@@ -34,7 +36,7 @@ class Controls:
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         titles = [(entry.title, key) for key, entry in entries.items()]
         first = next((key for key in entries if key == "fundus_efficientnet_b0"), titles[0][1])
-        self.network = _dropdown("Network", titles, "which trained network is asked")
+        self.network = _dropdown("Network", titles, "which trained network is explained")
         self.network.value = first
         self.upload = widgets.FileUpload(
             accept=FILES, description="Your own picture", tooltip="PNG, JPEG, TIFF, BMP or WebP"
@@ -44,7 +46,7 @@ class Controls:
         self.first = widgets.IntSlider(
             min=0, max=1, description="Class", readout=False, style=WIDE, tooltip="class to explain"
         )
-        self.first_text = widgets.HTML()
+        self.class_text = widgets.HTML()
         self.kind = widgets.ToggleButtons(
             options=KINDS,
             tooltips=("what speaks for it", "what speaks against it", "why it and not the other"),
@@ -53,9 +55,12 @@ class Controls:
         self.other = _dropdown("rather than", [("", 0)], "the class that a difference subtracts")
         self.methods = {
             name: widgets.Checkbox(
-                name in View("", "").methods, description=title, indent=False, tooltip=title
+                name in Selection("", "").methods,
+                description=method_title(name),
+                indent=False,
+                tooltip=name,
             )
-            for name, title in TITLES.items()
+            for name in METHODS
         }
         for box in self.methods.values():
             box.layout.width = "132px"
@@ -77,7 +82,7 @@ class Controls:
     def _arranged(self) -> widgets.VBox:
         rows = {"flex_flow": "row wrap"}
         parts = [
-            *(self.network, self.upload, self.layer, self.first, self.first_text, self.kind),
+            *(self.network, self.upload, self.layer, self.first, self.class_text, self.kind),
             *(self.other, widgets.HBox(list(self.methods.values()), layout=rows)),
             *(self.opacity, self.cmap, self.fraction),
             *(widgets.HBox([self.box_shown, self.contours], layout=rows), self.save),
@@ -86,9 +91,9 @@ class Controls:
             control.layout.width = "132px"
         return widgets.VBox(parts, layout={"width": "322px", "flex": "0 0 322px"})
 
-    def view(self, image: str) -> View:
+    def selection(self, image: str) -> Selection:
         """The choices as they stand."""
-        return View(
+        return Selection(
             network=self.network.value,
             image=image,
             layer=self.layer.value,
@@ -117,44 +122,46 @@ class Controls:
 
     def describe(self, frame: Frame, classes: tuple[str, ...]) -> None:
         """Say the chosen class in words; show the second class where there is one."""
-        first = frame.view.first
-        self.first_text.value = (
+        first = frame.selection.first
+        self.class_text.value = (
             f'<div class="xai-text" style="margin-left: 92px">{classes[first]}: '
             f"{frame.probabilities[first]:.1%}</div>"
         )
-        self.other.layout.display = None if frame.view.kind == "difference" else "none"
+        self.other.layout.display = None if frame.selection.kind == "difference" else "none"
 
     def choose(self, **choices: Any) -> None:
-        """Set controls by the fields of `View`.
+        """Set controls by the fields of `Selection`.
 
         Raises:
-            ViewError: no such field, or nothing of that name to choose.
+            SelectionError: no such field, or nothing of that name to choose.
         """
         if "methods" in choices:
             self._choose_methods(choices.pop("methods"))
         for name, value in choices.items():
             control: Any = self.box_shown if name == "box" else getattr(self, name, None)
             if control is None or control not in [self.network, *self.redrawing]:
-                raise ViewError(f"there is no choice {name!r}; see the fields of View")
+                raise SelectionError(f"there is no choice {name!r}; see the fields of Selection")
             if name in ("first", "other") and isinstance(value, str):
                 value = self._class(value)
             try:
                 control.value = value
             except (TraitError, ValueError) as error:
-                raise ViewError(f"{name}={value!r} cannot be chosen: {error}") from error
+                raise SelectionError(f"{name}={value!r} cannot be chosen: {error}") from error
             if control.value != value:  # a slider moves to its end instead
-                raise ViewError(f"{name}={value!r} lies outside {control.min} to {control.max}")
+                raise SelectionError(
+                    f"{name}={value!r} lies outside {control.min} to {control.max}"
+                )
 
     def _choose_methods(self, names: tuple[str, ...]) -> None:
         unknown = [name for name in names if name not in self.methods]
         if unknown:
-            raise ViewError(f"unknown methods {unknown}; there are {', '.join(self.methods)}")
+            raise SelectionError(f"unknown methods {unknown}; there are {', '.join(self.methods)}")
         for name, box in self.methods.items():
             box.value = name in names
 
     def _class(self, name: str) -> int:
-        found = dict(self.other.options)
-        if name not in found:
-            raise ViewError(f"no class is called {name!r}; there are {', '.join(found)}")
-        index: int = found[name]
+        classes = dict(self.other.options)
+        if name not in classes:
+            raise SelectionError(f"no class is called {name!r}; there are {', '.join(classes)}")
+        index: int = classes[name]
         return index

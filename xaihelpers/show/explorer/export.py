@@ -9,23 +9,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from xaihelpers.show.explorer.sources import Entry
-from xaihelpers.show.explorer.workbench import TITLES, Frame
-from xaihelpers.show.style import new_figure
+from xaihelpers.show.explorer.workbench import Frame
+from xaihelpers.show.style import method_title, new_figure
 
 
 def table(frame: Frame, entry: Entry) -> pd.DataFrame:
     """One row per method, with everything needed to make it again."""
-    view, sample = frame.view, frame.sample
+    selection, sample = frame.selection, frame.sample
     common = {
         "image": sample.title,
         "origin": sample.origin,
         "truth": sample.truth,
         "network": entry.path.stem,
         "sha256": entry.card["sha256"],
-        "layer": entry.layers[view.layer],
+        "layer": entry.layers[selection.layer],
         "target": frame.target,
-        "class": entry.classes[view.first],
-        "probability": round(frame.probabilities[view.first], 6),
+        "class": entry.classes[selection.first],
+        "probability": round(frame.probabilities[selection.first], 6),
     }
     rows = []
     for score in frame.scores:
@@ -34,7 +34,7 @@ def table(frame: Frame, entry: Entry) -> pd.DataFrame:
             common
             | {"method": score.method, "empty": score.empty, "measured_against": frame.against}
             | {"energy_in_mask": score.energy, "pointing_hit": score.hit}
-            | {"threshold": view.fraction, "x0": x0, "y0": y0, "x1": x1, "y1": y1}
+            | {"threshold": selection.fraction, "x0": x0, "y0": y0, "x1": x1, "y1": y1}
             | {"box_iou": score.box_iou}
         )
     return pd.DataFrame(rows)
@@ -54,7 +54,7 @@ def figure(frame: Frame, entry: Entry) -> Figure:
         ax.set_axis_off()
     origin = "rendered, no patient" if sample.origin == "rendered" else sample.origin
     made.suptitle(
-        f"{frame.target} · {entry.title} · layer {entry.layers[frame.view.layer]}\n"
+        f"{frame.target} · {entry.title} · layer {entry.layers[frame.selection.layer]}\n"
         f"{sample.title} ({origin})",
         fontsize=9,
     )
@@ -68,12 +68,14 @@ def figure(frame: Frame, entry: Entry) -> Figure:
 
 
 def _panel_title(method: str, empty: bool) -> str:
-    return f"{TITLES[method]}\nno positive evidence" if empty else TITLES[method]
+    return f"{method_title(method)}\nno positive evidence" if empty else method_title(method)
 
 
 def files(frame: Frame, entry: Entry) -> dict[str, tuple[str, bytes]]:
     """File name -> (media type, content) of the picture as PNG and the table as CSV."""
-    stem = f"{entry.path.stem}_{frame.view.layer}_{frame.view.kind}{frame.view.first}"
+    stem = (
+        f"{entry.path.stem}_{frame.selection.layer}_{frame.selection.kind}{frame.selection.first}"
+    )
     buffer = io.BytesIO()
     figure(frame, entry).savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     text = table(frame, entry).to_csv(index=False)

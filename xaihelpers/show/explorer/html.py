@@ -11,7 +11,8 @@ from html import escape
 import numpy as np
 
 from xaihelpers.show.explorer import pictures
-from xaihelpers.show.explorer.workbench import TITLES, Frame, Score
+from xaihelpers.show.explorer.workbench import Frame, Score
+from xaihelpers.show.style import method_title
 
 THUMBNAIL = 64  # px
 PANELS_WIDTH = "1040px"  # at most, on wide pages
@@ -29,7 +30,7 @@ STYLE = """<style>
 .xai-numbers th, .xai-numbers td {padding: 2px 12px 2px 0; text-align: right; line-height: 1.35}
 .xai-numbers th:first-child {text-align: left; font-weight: 600}
 .xai-numbers meter {width: 110px; vertical-align: middle}
-.xai-numbers .xai-asked {font-weight: 700}
+.xai-numbers .xai-explained {font-weight: 700}
 .xai-notice {font-size: 13px; line-height: 1.35; padding: 5px 10px; border-left: 4px solid #1565c0;
   background: rgba(21, 101, 192, .08); color: var(--jp-ui-font-color1, #222)}
 .xai-notice.xai-wrong {border-color: #c62828; background: rgba(198, 40, 40, .1)}
@@ -60,14 +61,14 @@ def panels(frame: Frame) -> str:
     truth = f"truth: {sample.truth}" if sample.truth else sample.title
     shown = {f"{truth} ({sample.origin})": (frame.plain, f"{sample.title}, {truth}")}
     for score in frame.scores:
-        title = TITLES[score.method]
+        title = method_title(score.method)
         caption = f"{title}: no positive evidence" if score.empty else f"{title} {frame.target}"
         shown[caption] = (frame.panels[score.method], _description(score, frame))
     return side_by_side(shown) + legend({name: colour for name, colour, _ in frame.lines})
 
 
 def _description(score: Score, frame: Frame) -> str:
-    words = f"{TITLES[score.method]} heat map {frame.target}, layer {frame.view.layer}"
+    words = f"{method_title(score.method)} heat map {frame.target}, layer {frame.selection.layer}"
     if score.empty:
         return f"{words}: empty"
     x0, y0, x1, y1 = score.box
@@ -84,13 +85,14 @@ def legend(colours: Mapping[str, tuple[int, int, int]]) -> str:
     return f'<div class="xai-legend">outlined:{entries}</div>' if entries else ""
 
 
-def probabilities(values: Sequence[float], classes: Sequence[str], asked: Sequence[int]) -> str:
-    """A bar per class; the classes that are asked about stand out."""
+def probabilities(values: Sequence[float], classes: Sequence[str], explained: Sequence[int]) -> str:
+    """A bar per class; the explained classes stand out."""
+    marks = ["xai-explained" if index in explained else "" for index in range(len(classes))]
     rows = "".join(
-        f'<tr class="{"xai-asked" if index in asked else ""}"><th scope="row">{escape(name)}</th>'
+        f'<tr class="{mark}"><th scope="row">{escape(name)}</th>'
         f'<td><meter min="0" max="1" value="{value:.4f}" aria-label="{escape(name)}"></meter></td>'
         f"<td>{value:.1%}</td></tr>"
-        for index, (name, value) in enumerate(zip(classes, values, strict=True))
+        for mark, name, value in zip(marks, classes, values, strict=True)
     )
     return f'<table class="xai-numbers"><caption>Probabilities</caption>{rows}</table>'
 
@@ -101,7 +103,7 @@ def numbers(frame: Frame) -> str:
         return '<p class="xai-text">No mask is known for this picture: nothing to measure.</p>'
     head = "".join(f'<th scope="col">{name}</th>' for name in ("", "energy", "hit", "box IoU"))
     rows = "".join(
-        f'<tr><th scope="row">{TITLES[score.method]}</th><td>{score.energy or 0:.3f}</td>'
+        f'<tr><th scope="row">{method_title(score.method)}</th><td>{score.energy or 0:.3f}</td>'
         f"<td>{'yes' if score.hit else 'no'}</td><td>{score.box_iou or 0:.2f}</td></tr>"
         for score in frame.scores
     )

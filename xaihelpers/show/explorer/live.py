@@ -20,27 +20,32 @@ from torch import Tensor, nn
 
 from xaihelpers.metrics import localization
 from xaihelpers.show.explorer import html, pictures
-from xaihelpers.show.explorer.workbench import KINDS, TITLES, Scan, in_words, question
+from xaihelpers.show.explorer.workbench import (
+    KINDS,
+    RecordedPass,
+    make_target,
+    target_in_words,
+)
 from xaihelpers.show.panels import Array, as_heat, as_picture
-from xaihelpers.show.style import new_figure
+from xaihelpers.show.style import method_title, new_figure
 
 Draw = Callable[..., Mapping[str, np.ndarray]]
 WIDE = {"description_width": "84px"}
 
 
-class Newest:
+class LatestOnly:
     """Runs the newest of several requests: those that waited while a newer one came are dropped."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self._asked = 0
+        self._requests = 0
 
     def __call__(self, action: Callable[[], Any]) -> None:
-        """Run `action` when its turn comes, unless something newer was asked by then."""
-        self._asked += 1
-        number = self._asked
+        """Run `action` when its turn comes, unless a newer request has come by then."""
+        self._requests += 1
+        number = self._requests
         with self.lock:
-            if number == self._asked:
+            if number == self._requests:
                 action()
 
 
@@ -55,10 +60,10 @@ class Live(widgets.VBox):
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
-        return bundle | ({"image/jpeg": still(self.pictures)} if self.pictures else {})
+        return bundle | ({"image/jpeg": static_picture(self.pictures)} if self.pictures else {})
 
 
-def still(drawn: Mapping[str, np.ndarray]) -> str:
+def static_picture(drawn: Mapping[str, np.ndarray]) -> str:
     """Pictures side by side with their titles, as JPEG in base64."""
     figure, axes = new_figure(1, len(drawn), (2.1, 2.5))
     for ax, (title, picture) in zip(axes[0], drawn.items(), strict=True):
@@ -77,7 +82,7 @@ def live(draw: Draw, **controls: widgets.Widget) -> Live:
             raises is shown in place of the pictures.
         controls: widgets with a `value`, in the order in which they are shown.
     """
-    shown, newest = widgets.HTML(layout={"max_width": html.PANELS_WIDTH}), Newest()
+    shown, latest = widgets.HTML(layout={"max_width": html.PANELS_WIDTH}), LatestOnly()
     box = Live([widgets.HTML(html.STYLE), *controls.values(), shown])
 
     def update() -> None:
@@ -92,7 +97,7 @@ def live(draw: Draw, **controls: widgets.Widget) -> Live:
             shown.value = html.side_by_side({title: (p, title) for title, p in drawn.items()})
 
     for control in controls.values():
-        control.observe(lambda _: newest(update), "value")
+        control.observe(lambda _: latest(update), "value")
     update()
     return box
 
@@ -113,17 +118,19 @@ def maps(
         masks: outlined in every panel, (H, W) bool by name.
     """
     picture = np.ascontiguousarray(as_picture(image))
-    scan = Scan(model, picture, dict(layers))
+    recorded = RecordedPass(model, picture, dict(layers))
     lines = pictures.outlines(masks or {})
-    probabilities = scan.logits.softmax(dim=1)[0].tolist()
+    probabilities = recorded.logits.softmax(dim=1)[0].tolist()
     names = [f"{name} ({p:.1%})" for name, p in zip(classes, probabilities, strict=True)]
-    best = int(scan.logits[0].argmax())
+    best = int(recorded.logits[0].argmax())
 
     def draw(layer: str, first: int, kind: str, other: int) -> dict[str, np.ndarray]:
-        heat = scan.explain(layer, question(kind, first, other)).maps
-        asked = in_words(kind, names[first], names[other])
+        heat = recorded.explain(layer, make_target(kind, first, other)).maps
+        target = target_in_words(kind, names[first], names[other])
         return {"image": pictures.draw(picture, lines=lines)} | {
-            f"{TITLES[name]} {asked}": pictures.draw(picture, heat[name][0].numpy(), lines=lines)
+            f"{method_title(name)} {target}": pictures.draw(
+                picture, heat[name][0].numpy(), lines=lines
+            )
             for name in methods
         }
 

@@ -8,38 +8,20 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import cycle
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 
-from xaihelpers.show.panels import COLOURS, OTHER_COLOURS, known_cmap
+from xaihelpers.show.panels import COLOURS, OTHER_COLOURS, blend, colour_table
+
+__all__ = ["as_jpeg", "as_url", "blend", "colour_table", "draw", "enlarged", "outlines"]
 
 SIDE = 336  # px of a drawn panel
 BOX_COLOUR = (255, 255, 255)
 QUALITY = 90  # of the JPEG files sent to the browser
 
 Outline = tuple[str, tuple[int, int, int], list[np.ndarray]]  # name, colour, polygons
-
-
-@lru_cache(maxsize=16)
-def colour_table(cmap: str) -> np.ndarray:
-    """A colour map as (256, 3) uint8 RGB."""
-    table: np.ndarray = mpl.colormaps[known_cmap(cmap)](np.arange(256), bytes=True)[:, :3]
-    return table
-
-
-def blend(image: np.ndarray, heat: np.ndarray, cmap: str, opacity: float) -> np.ndarray:
-    """A map over an image: (H, W, 3) uint8 RGB and (H, W) in [0, 1] -> (H, W, 3) uint8.
-
-    A value v is drawn with opacity `opacity * min(2 v, 1)`, as in `show.figures.overlay`.
-    """
-    colours = colour_table(cmap)[(255 * heat + 0.5).astype(np.uint8)]
-    alpha = (opacity * np.minimum(2 * heat, 1)).astype(np.float32)[..., None]
-    mixed = image + alpha * (colours.astype(np.float32) - image)
-    return (mixed + 0.5).astype(np.uint8)
 
 
 def enlarged(values: np.ndarray, side: int = SIDE) -> np.ndarray:
@@ -50,7 +32,7 @@ def enlarged(values: np.ndarray, side: int = SIDE) -> np.ndarray:
 def outlines(masks: Mapping[str, np.ndarray], side: int = SIDE) -> list[Outline]:
     """Polygons around every non-empty mask at `side` pixels, each with the colour of its name."""
     spare = cycle(OTHER_COLOURS)
-    found: list[Outline] = []
+    drawn: list[Outline] = []
     for name, mask in masks.items():
         colour = rgb(COLOURS.get(name) or next(spare))
         if mask.any():
@@ -58,8 +40,8 @@ def outlines(masks: Mapping[str, np.ndarray], side: int = SIDE) -> list[Outline]
                 mask.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST
             )
             polygons, _ = cv2.findContours(values, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-            found.append((name, colour, list(polygons)))
-    return found
+            drawn.append((name, colour, list(polygons)))
+    return drawn
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

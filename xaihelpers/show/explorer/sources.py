@@ -17,7 +17,7 @@ from xaihelpers.networks import checkpoints
 from xaihelpers.show.explorer.upload import read_upload
 
 SPLIT = "test"
-MOST = 12  # pictures of a gallery
+GALLERY_SIZE = 12  # pictures of a gallery
 ORGANS = ("retina", "disc", "macula", "vessels", "lung", "marker")  # masks of no finding
 
 
@@ -76,16 +76,16 @@ def find_networks(data_root: str = "") -> dict[str, Entry]:
     folders = [files.checkpoints_dir()]
     if data_root:
         folders.append(files.results_dir() / "real" / "checkpoints")
-    found = {}
+    entries = {}
     for path in (path for folder in folders for path in sorted(folder.glob("*.safetensors"))):
         card = checkpoints.read_card(path)
         if card["arch"] in networks.LAYERS and "data" in card and "recipe" in card:
-            found[path.stem] = Entry(path, card)
-    if not found:
+            entries[path.stem] = Entry(path, card)
+    if not entries:
         raise networks.CheckpointError(
             f"no trained classifier in {folders[0]}; `make train` makes them"
         )
-    return found
+    return entries
 
 
 def data_sets(entry: Entry, data_root: str = "") -> list[str]:
@@ -114,21 +114,21 @@ def gallery(entry: Entry, data_root: str = "", seed: int = 0) -> list[Sample]:
     samples = []
     for name in data_sets(entry, data_root):
         if name in RENDERED:
-            data = datasets.load(name, SPLIT, entry.size, seed=seed, limit=MOST)
+            data = datasets.load(name, SPLIT, entry.size, seed=seed, limit=GALLERY_SIZE)
         else:
             data = _real(name, data_root, entry)
-        samples += [_sample(data, i) for i in spread(data.labels, MOST)]
+        samples += [_sample(data, i) for i in balanced_indices(data.labels, GALLERY_SIZE)]
     return samples
 
 
-def spread(labels: np.ndarray, most: int) -> list[int]:
-    """Places of at most `most` labels, in order, as evenly over the classes as they allow."""
-    seen: dict[int, int] = {}
+def balanced_indices(labels: np.ndarray, most: int) -> list[int]:
+    """Indices of at most `most` labels, in order, as evenly over the classes as they allow."""
+    counts: dict[int, int] = {}
     ranked = []
-    for place, label in enumerate(labels.tolist()):
-        seen[label] = seen.get(label, 0) + 1
-        ranked.append((seen[label], label, place))
-    return sorted(place for _, _, place in sorted(ranked)[:most])
+    for index, label in enumerate(labels.tolist()):
+        counts[label] = counts.get(label, 0) + 1
+        ranked.append((counts[label], label, index))
+    return sorted(index for _, _, index in sorted(ranked)[:most])
 
 
 def _key(data: datasets.ImageDataset, index: int) -> str:
@@ -153,18 +153,18 @@ def _sample(data: datasets.ImageDataset, index: int) -> Sample:
     )
 
 
-def own_file(name: str, content: bytes) -> Sample:
+def uploaded_sample(name: str, content: bytes) -> Sample:
     """The learner's own file as a sample without truth or masks.
 
     Raises:
-        UploadError: it is no usable picture.
+        PictureError: it is no usable picture.
     """
     pixels, note = read_upload(name, content)
     key = f"upload:{hashlib.sha256(content).hexdigest()[:12]}"
     return Sample(key, name, pixels, "", "your own file", note=note)
 
 
-def prepared(sample: Sample, entry: Entry) -> np.ndarray:
+def network_input(sample: Sample, entry: Entry) -> np.ndarray:
     """The pixels as the network was trained on them, (size, size, 3) uint8.
 
     Uploads are padded with black to a square; for fundus networks cut to the retina first.

@@ -17,12 +17,12 @@ import ipywidgets as widgets
 import pandas as pd
 from matplotlib.figure import Figure
 
-from xaihelpers.errors import ViewError
+from xaihelpers.errors import SelectionError, XaiError
 from xaihelpers.show.explorer import export, html
 from xaihelpers.show.explorer.controls import Controls
-from xaihelpers.show.explorer.live import Newest
-from xaihelpers.show.explorer.sources import Entry, own_file, prepared
-from xaihelpers.show.explorer.workbench import Frame, View, Workbench
+from xaihelpers.show.explorer.live import LatestOnly
+from xaihelpers.show.explorer.sources import Entry, network_input, uploaded_sample
+from xaihelpers.show.explorer.workbench import Frame, Selection, Workbench
 
 _numbers = count()  # keeps apart the style rules of several explorers on one page
 
@@ -47,7 +47,7 @@ class Explorer(widgets.VBox):
         self.frame: Frame | None = None
         self.draws = 0
         self._image, self._prefix = "", f"xai{next(_numbers)}"
-        self._newest, self._quiet = Newest(), False
+        self._latest, self._quiet = LatestOnly(), False
         self._thumbs = widgets.HBox(layout={"flex_flow": "row wrap"})
         self._thumb_style, self._notice = widgets.HTML(), widgets.HTML()
         self._panels = widgets.HTML(layout={"max_width": html.PANELS_WIDTH})
@@ -77,25 +77,25 @@ class Explorer(widgets.VBox):
             control.observe(self._on_change, "value")
 
     @property
-    def view(self) -> View:
+    def selection(self) -> Selection:
         """What is chosen now."""
-        return self.controls.view(self._image)
+        return self.controls.selection(self._image)
 
     @property
     def entry(self) -> Entry:
         """The network that is chosen now."""
         return self.workbench.entries[self.controls.network.value]
 
-    def look(self, **choices: Any) -> Explorer:
+    def select(self, **choices: Any) -> Explorer:
         """Choose several things at once, as a click on each would; drawn once.
 
         Args:
-            choices: fields of `View`; `first` and `other` may be names of classes.
+            choices: fields of `Selection`; `first` and `other` may be names of classes.
 
         Raises:
-            ViewError: no such choice.
+            SelectionError: no such choice.
         """
-        with self._newest.lock, self._silently():
+        with self._latest.lock, self._silently():
             if "network" in choices:
                 self.controls.choose(network=choices.pop("network"))
                 self._open_network()
@@ -109,9 +109,9 @@ class Explorer(widgets.VBox):
         """Add an image file, as an upload does; gives the key to `look(image=...)` at it.
 
         Raises:
-            UploadError: it is no usable picture.
+            PictureError: it is no usable picture.
         """
-        sample = own_file(name, content)
+        sample = uploaded_sample(name, content)
         self.workbench.add(sample)
         if sample.key not in self._keys:
             self._fill_gallery([*self._keys, sample.key])
@@ -127,7 +127,7 @@ class Explorer(widgets.VBox):
 
     def _shown(self) -> Frame:
         if self.frame is None:
-            raise ViewError("nothing has been drawn yet; the explorer says why in its notice")
+            raise SelectionError("nothing has been drawn yet; the explorer says why in its notice")
         return self.frame
 
     @contextmanager
@@ -145,18 +145,18 @@ class Explorer(widgets.VBox):
 
     def _on_network(self, change: dict[str, Any]) -> None:
         if not self._quiet:
-            with self._newest.lock, self._silently():
+            with self._latest.lock, self._silently():
                 self._guarded(self._open_network)
             self._request()
 
     def _on_thumb(self, key: str) -> None:
-        with self._newest.lock, self._silently():
+        with self._latest.lock, self._silently():
             self._guarded(lambda: self._choose_image(key))
         self._request()
 
     def _on_upload(self, change: dict[str, Any]) -> None:
         for file in change["new"]:
-            with self._newest.lock, self._silently():
+            with self._latest.lock, self._silently():
                 self.controls.upload.value = ()  # so that the same file can be chosen again
                 if self._guarded(lambda file=file: self._take(file)):
                     self._request()
@@ -165,7 +165,7 @@ class Explorer(widgets.VBox):
         self._choose_image(self.add(file["name"], bytes(file["content"])))
 
     def _on_save(self, button: widgets.Button) -> None:
-        with self._newest.lock:
+        with self._latest.lock:
             self._guarded(self._offer_files)
 
     def _guarded(self, action: Any) -> bool:
@@ -173,23 +173,24 @@ class Explorer(widgets.VBox):
         try:
             action()
         except Exception as error:
-            ours = type(error).__module__.startswith("xaihelpers.")
-            text = str(error) if ours else f"{type(error).__name__}: {error}"
+            text = str(error) if isinstance(error, XaiError) else f"{type(error).__name__}: {error}"
             self._notice.value = html.notice(text, wrong=True)
             return False
         return True
 
     def _request(self) -> None:
         """Draw, unless a newer request is waiting for its turn, which will draw this one's, too."""
-        self._newest(lambda: self._guarded(self._draw))
+        self._latest(lambda: self._guarded(self._draw))
 
     def _draw(self) -> None:
-        frame = self.workbench.frame(self.view)
+        frame = self.workbench.frame(self.selection)
         classes = self.entry.classes
         self.controls.describe(frame, classes)
-        asked = [frame.view.first] + [frame.view.other] * (frame.view.kind == "difference")
+        explained = [frame.selection.first] + [frame.selection.other] * (
+            frame.selection.kind == "difference"
+        )
         self._panels.value = html.panels(frame)
-        self._bars.value = html.probabilities(frame.probabilities, classes, asked)
+        self._bars.value = html.probabilities(frame.probabilities, classes, explained)
         self._scores.value = html.numbers(frame)
         self._notice.value = html.notice(frame.sample.note and f"This file: {frame.sample.note}.")
         self._links.value = ""
@@ -204,7 +205,7 @@ class Explorer(widgets.VBox):
         self._fill_gallery([*keys, *own])
         stays = self._image in [*keys, *own]
         same = self.frame is not None and (
-            self.workbench.entries[self.frame.view.network].classes == self.entry.classes
+            self.workbench.entries[self.frame.selection.network].classes == self.entry.classes
         )
         if not stays or not same:
             self._choose_image(self._image if stays else self._opening(keys))
@@ -224,7 +225,7 @@ class Explorer(widgets.VBox):
             button.add_class("xai-thumb").add_class(name)
             button.on_click(lambda _, key=key: self._on_thumb(key))
             buttons.append(button)
-            images[name] = prepared(sample, self.entry)
+            images[name] = network_input(sample, self.entry)
         self._thumb_style.value = html.thumbnails(images)
         self._thumbs.children = buttons
         self._keys = keys
@@ -238,10 +239,12 @@ class Explorer(widgets.VBox):
     def _choose_image(self, key: str) -> None:
         """Show a picture, first of all for the class that the network sees in it."""
         if key not in self._keys:
-            raise ViewError(f"no picture is called {key!r}; there are {', '.join(self._keys)}")
+            raise SelectionError(f"no picture is called {key!r}; there are {', '.join(self._keys)}")
         self._image = key
         self._mark_chosen()
-        best = self.workbench.scan(self.view).logits[0].argsort(descending=True).tolist()
+        best = (
+            self.workbench.recorded_pass(self.selection).logits[0].argsort(descending=True).tolist()
+        )
         self.controls.choose(first=best[0], other=best[min(1, len(best) - 1)])
 
     def _offer_files(self) -> None:

@@ -1,4 +1,4 @@
-"""From choices to pictures and numbers, without a browser: `Workbench.frame(view) -> Frame`.
+"""From choices to pictures and numbers, without a browser: `Workbench.frame(selection) -> Frame`.
 
 One forward pass taps every named layer and keeps its graph. Another layer, class, target or method
 then costs a partial backward pass at most, and another colour, opacity or threshold nothing but
@@ -22,22 +22,15 @@ from xaihelpers.cams.engine.forward import undisturbed
 from xaihelpers.cams.methods import METHODS
 from xaihelpers.metrics import localization
 from xaihelpers.show.explorer import pictures
-from xaihelpers.show.explorer.sources import Sample, find_networks, gallery, prepared
+from xaihelpers.show.explorer.sources import Sample, find_networks, gallery, network_input
 
 KINDS = ("class", "counterfactual", "difference")
-TITLES = {
-    "grad_cam": "Grad-CAM",
-    "grad_cam_plus_plus": "Grad-CAM++",
-    "xgrad_cam": "XGrad-CAM",
-    "hires_cam": "HiResCAM",
-    "layer_cam": "LayerCAM",
-}
-SCANS, EXPLANATIONS = 12, 128  # kept: a gallery's scans (20 to 40 MB each); five maps each
+PASSES, EXPLANATIONS = 12, 128  # kept: a gallery's passes (20 to 40 MB each); five maps each
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class View:
+class Selection:
     """Everything a learner can choose.
 
     network, image: keys of the workbench. layer: a role of `networks.LAYERS`.
@@ -73,13 +66,13 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """What a view shows.
+    """What a selection shows.
 
     plain: the image alone; panels: method -> drawn map, both (side, side, 3) uint8 RGB.
     against: what is measured against, in words ("" if nothing is). lines: the outlines drawn.
     """
 
-    view: View
+    selection: Selection
     sample: Sample
     probabilities: tuple[float, ...]
     target: str
@@ -90,7 +83,7 @@ class Frame:
     lines: tuple[pictures.Outline, ...]
 
 
-class Scan:
+class RecordedPass:
     """One picture through one network with every named layer tapped; gradients come on demand."""
 
     def __init__(self, model: nn.Module, image: np.ndarray, layers: dict[str, str]) -> None:
@@ -110,7 +103,7 @@ class Scan:
         return Explanation(raw, self.logits, score.detach(), tap.name, str(target), self._size)
 
 
-class Recent:
+class RecentlyUsed:
     """A cache of the values used last."""
 
     def __init__(self, most: int) -> None:
@@ -142,16 +135,16 @@ class Workbench:
         self._root, self._seed = data_root, seed
         self._galleries: dict[tuple[tuple[str, ...], int, int], list[str]] = {}
         self._models: dict[str, nn.Module] = {}
-        self._scans, self._explanations = Recent(SCANS), Recent(EXPLANATIONS)
+        self._passes, self._explanations = RecentlyUsed(PASSES), RecentlyUsed(EXPLANATIONS)
 
     def gallery(self, network: str) -> list[str]:
         """Keys of the pictures for a network, loaded or rendered on first use."""
         entry = self.entries[network]
         kind = (entry.classes, entry.size, entry.card["seed"])
         if kind not in self._galleries:
-            found = gallery(entry, self._root, self._seed)
-            self.samples |= {sample.key: sample for sample in found}
-            self._galleries[kind] = [sample.key for sample in found]
+            samples = gallery(entry, self._root, self._seed)
+            self.samples |= {sample.key: sample for sample in samples}
+            self._galleries[kind] = [sample.key for sample in samples]
         return self._galleries[kind]
 
     def add(self, sample: Sample) -> None:
@@ -165,49 +158,62 @@ class Workbench:
             self._models[network] = model.requires_grad_(False)
         return self._models[network]
 
-    def pixels(self, view: View) -> np.ndarray:
+    def pixels(self, selection: Selection) -> np.ndarray:
         """What the network sees, (size, size, 3) uint8."""
-        return prepared(self.samples[view.image], self.entries[view.network])
+        return network_input(self.samples[selection.image], self.entries[selection.network])
 
-    def scan(self, view: View) -> Scan:
-        """The view's picture through its network."""
-        layers = self.entries[view.network].layers
-        return self._scans.get(
-            (view.network, view.image),
-            lambda: Scan(self.model(view.network), self.pixels(view), layers),
+    def recorded_pass(self, selection: Selection) -> RecordedPass:
+        """The selection's picture through its network."""
+        layers = self.entries[selection.network].layers
+        return self._passes.get(
+            (selection.network, selection.image),
+            lambda: RecordedPass(self.model(selection.network), self.pixels(selection), layers),
         )
 
-    def explanation(self, view: View) -> Explanation:
-        """The maps of all methods for the view's picture, layer and target."""
-        other = view.other if view.kind == "difference" else None
-        key = (view.network, view.image, view.layer, view.kind, view.first, other)
-        target = question(view.kind, view.first, view.other)
-        return self._explanations.get(key, lambda: self.scan(view).explain(view.layer, target))
+    def explanation(self, selection: Selection) -> Explanation:
+        """The maps of all methods for the selection's picture, layer and target."""
+        other = selection.other if selection.kind == "difference" else None
+        key = (
+            selection.network,
+            selection.image,
+            selection.layer,
+            selection.kind,
+            selection.first,
+            other,
+        )
+        target = make_target(selection.kind, selection.first, selection.other)
+        return self._explanations.get(
+            key, lambda: self.recorded_pass(selection).explain(selection.layer, target)
+        )
 
-    def frame(self, view: View) -> Frame:
-        """Pictures and numbers of a view."""
-        sample, image = self.samples[view.image], self.pixels(view)
-        found = self.explanation(view)
-        classes = self.entries[view.network].classes
-        against, mask = measured(sample, classes[view.first])
-        scores = tuple(score(found, name, mask, view.fraction) for name in view.methods)
-        lines = pictures.outlines(sample.masks) if view.contours else []
+    def frame(self, selection: Selection) -> Frame:
+        """Pictures and numbers of a selection."""
+        sample, image = self.samples[selection.image], self.pixels(selection)
+        explanation = self.explanation(selection)
+        classes = self.entries[selection.network].classes
+        against, mask = reference_mask(sample, classes[selection.first])
+        scores = tuple(
+            score(explanation, name, mask, selection.fraction) for name in selection.methods
+        )
+        lines = pictures.outlines(sample.masks) if selection.contours else []
         panels = {
             s.method: pictures.draw(
                 image,
-                found.maps[s.method][0].numpy(),
-                view.cmap,
-                view.opacity,
+                explanation.maps[s.method][0].numpy(),
+                selection.cmap,
+                selection.opacity,
                 lines,
-                s.box if view.box else None,
+                s.box if selection.box else None,
             )
             for s in scores
         }
         return Frame(
-            view=view,
+            selection=selection,
             sample=sample,
-            probabilities=tuple(found.logits.softmax(dim=1)[0].tolist()),
-            target=in_words(view.kind, classes[view.first], classes[view.other]),
+            probabilities=tuple(explanation.logits.softmax(dim=1)[0].tolist()),
+            target=target_in_words(
+                selection.kind, classes[selection.first], classes[selection.other]
+            ),
             plain=pictures.draw(image, lines=lines),
             panels=panels,
             scores=scores,
@@ -216,21 +222,21 @@ class Workbench:
         )
 
 
-def question(kind: str, first: int, other: int) -> targets.ClassTarget | targets.Difference:
+def make_target(kind: str, first: int, other: int) -> targets.ClassTarget | targets.Difference:
     """The score of a kind of question: for a class, against it, or for it and not the other."""
     if kind == "difference":
         return targets.difference(first, other)
     return targets.counterfactual(first) if kind == "counterfactual" else targets.logit(first)
 
 
-def in_words(kind: str, first: str, other: str) -> str:
+def target_in_words(kind: str, first: str, other: str) -> str:
     """The same question in words, e.g. "for Severe rather than Mild"."""
     if kind == "difference":
         return f"for {first} rather than {other}"
     return f"{'against' if kind == 'counterfactual' else 'for'} {first}"
 
 
-def measured(sample: Sample, shown: str) -> tuple[str, np.ndarray | None]:
+def reference_mask(sample: Sample, shown: str) -> tuple[str, np.ndarray | None]:
     """What a map is measured against, in words and as a mask: the class's own thing, or any.
 
     A set whose masks bear the names of its classes is measured against the mask of the class
@@ -247,12 +253,12 @@ def measured(sample: Sample, shown: str) -> tuple[str, np.ndarray | None]:
     return words, np.logical_or.reduce(present)
 
 
-def score(found: Explanation, method: str, mask: np.ndarray | None, fraction: float) -> Score:
+def score(explanation: Explanation, method: str, mask: np.ndarray | None, fraction: float) -> Score:
     """One method's map, measured against a mask (H, W) if there is one."""
-    heat = found.maps[method]
+    heat = explanation.maps[method]
     boxes = localization.box_of_largest_component(heat, fraction)
     x0, y0, x1, y1 = boxes[0].tolist()
-    empty = bool(found.empty[method][0])
+    empty = bool(explanation.empty[method][0])
     if mask is None:
         return Score(method, None, None, (x0, y0, x1, y1), None, empty)
     truth = torch.from_numpy(mask)[None]
