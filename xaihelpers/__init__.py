@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xaihelpers.cams import METHODS, explain, explain_classes, explain_layers
     from xaihelpers.errors import XaiError
+    from xaihelpers.show.picture import explain_image
 
     __version__: str
 
-__all__ = ["METHODS", "XaiError", "explain", "explain_classes", "explain_layers"]
+__all__ = ["METHODS", "XaiError", "explain", "explain_classes", "explain_image", "explain_layers"]
 
 #: Public name -> the module that holds it.
 HOMES = {
     "METHODS": "xaihelpers.cams",
     "explain": "xaihelpers.cams",
     "explain_classes": "xaihelpers.cams",
+    "explain_image": "xaihelpers.show.picture",
     "explain_layers": "xaihelpers.cams",
     "XaiError": "xaihelpers.errors",
 }

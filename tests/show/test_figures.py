@@ -9,10 +9,14 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from xaihelpers import networks
+from xaihelpers.cams.maps import upsample
 from xaihelpers.errors import FigureError
+from xaihelpers.networks.classifiers import MEAN, STD
 from xaihelpers.show import figures
 
 IMAGE = np.full((8, 6, 3), 128, dtype=np.uint8)
+COLOURED = np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8)
 HEAT = np.linspace(0, 1, 48, dtype=np.float32).reshape(8, 6)
 
 
@@ -60,6 +64,27 @@ def test_torch_and_numpy_channels_first_and_last_give_the_same_picture() -> None
     first = figures.overlay(torch.from_numpy(IMAGE).permute(2, 0, 1), torch.from_numpy(HEAT))
     for one, other in zip(last.axes[0].images, first.axes[0].images, strict=True):
         np.testing.assert_array_equal(one.get_array(), other.get_array())
+
+
+@pytest.mark.parametrize("size", [(8, 6), (90, 41), (5, 300)])
+@pytest.mark.parametrize("grid", [(1, 1), (7, 7), (200, 3)])
+def test_a_map_of_any_grid_is_brought_to_the_images_size_as_upsample_does(
+    size: tuple[int, int], grid: tuple[int, int]
+) -> None:
+    heat = torch.rand(1, *grid)
+    shown = drawn(figures.overlay(torch.rand(3, *size), heat)).axes[0].images[1].get_array()
+    torch.testing.assert_close(torch.from_numpy(np.asarray(shown)), upsample(heat, size)[0])
+
+
+def test_a_grey_image_with_one_channel_is_drawn_in_grey() -> None:
+    picture = figures.overlay(torch.from_numpy(IMAGE[None, ..., 0]), HEAT).axes[0].images[0]
+    np.testing.assert_array_equal(picture.get_array(), IMAGE)
+
+
+def test_a_normalised_image_is_drawn_as_it_was() -> None:
+    image = torch.from_numpy(COLOURED).permute(2, 0, 1)[None]
+    shown = figures.overlay(networks.normalize(image)[0], HEAT, mean=MEAN, std=STD)
+    np.testing.assert_allclose(255 * shown.axes[0].images[0].get_array(), COLOURED, atol=1e-3)
 
 
 def test_contours_have_one_colour_per_name_and_empty_masks_no_entry() -> None:
@@ -160,12 +185,11 @@ def test_the_style_applies_to_figures_made_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("image", "heat", "message"),
     [
-        (IMAGE, HEAT[None], "one map"),
-        (IMAGE, HEAT[:4, :3], "upsample"),
+        (IMAGE, np.stack([HEAT, HEAT]), "one map"),
         (IMAGE, HEAT - 0.5, "signed_map"),
         (IMAGE, HEAT * np.nan, "finite"),
         (IMAGE[None], HEAT, "one image"),
-        (IMAGE / 255.0 - 1, HEAT, "networks.normalize"),
+        (IMAGE / 255.0 - 1, HEAT, "mean="),
         (IMAGE.astype(np.int64), HEAT, "uint8"),
     ],
 )

@@ -28,7 +28,11 @@ def bars(
     """The values largest in size as horizontal bars, red above zero and blue below.
 
     Args:
-        values: (K,), for example the neuron weights alpha_k. labels: K names, else the index.
+        values: (K,), for example the neuron weights alpha_k.
+        labels: K names, else the index.
+        top: how many at most.
+        title: above the bars.
+        xlabel: what the values are.
     """
     numbers = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
     numbers = np.asarray(numbers, dtype=float)
@@ -86,6 +90,8 @@ def confusion_matrix(matrix: Array, classes: Sequence[str], title: str = "") -> 
 
     Args:
         matrix: (C, C) counts, row = true class.
+        classes: C names.
+        title: above the matrix.
     """
     counts = matrix.detach().cpu().numpy() if isinstance(matrix, torch.Tensor) else matrix
     counts = np.asarray(counts)

@@ -37,7 +37,10 @@ def dots(
     Args:
         groups: name in the legend -> label of the row -> estimate. Rows appear in the order in
             which labels first occur; a group may lack some.
-        reference: where a dashed line is drawn (chance, no difference). note: its name.
+        xlabel: what the estimates are.
+        reference: where a dashed line is drawn (chance, no difference).
+        title: above the rows.
+        note: name of the dashed line.
     """
     labels = list(dict.fromkeys(label for rows in groups.values() for label in rows))
     if not labels or len(groups) > len(GROUP_COLOURS):

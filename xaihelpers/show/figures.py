@@ -1,8 +1,9 @@
 """Every figure of the project, with one look.
 
 Each function returns a matplotlib `Figure` that pyplot does not know of, so a notebook shows it
-exactly once: as the last expression of a cell, or with `display(figure)`. Images are `(H, W, 3)`
-or `(3, H, W)`, uint8 or float in [0, 1]; maps `(H, W)`, not negative; numpy or torch.
+exactly once: as the last expression of a cell, or with `display(figure)`. Images are `(H, W, 3)`,
+`(3, H, W)`, `(H, W)` or `(1, H, W)`, uint8 or float in [0, 1]; maps `(h, w)`, not negative, are
+brought to the image's size; numpy or torch.
 """
 
 from __future__ import annotations
@@ -76,28 +77,52 @@ def overlay(
     colorbar: bool = True,
     title: str = "",
     opacity: float = 0.6,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Figure:
     """One map over its image, with colour bar and range, and masks outlined on top.
 
     Args:
-        heat: (H, W) of the image's size, not negative; drawn from 0 to its maximum.
+        image: any size, (H, W, 3), (3, H, W), (H, W) or (1, H, W); uint8, floats in [0, 1], or
+            normalised by `mean` and `std`.
+        heat: (h, w), not negative; drawn from 0 to its maximum, bilinearly at the image's size.
+        ax: where to draw; None for a figure of its own.
         contours: name -> (H, W) bool; one colour per name, empty masks are left out.
         cmap: perceptually uniform by default; "jet" where a source is to be imitated.
+        colorbar: whether one is drawn.
+        title: above the image.
+        opacity: of the map where it is at least half of its maximum.
+        mean: of each colour, which a normalised image has lost.
+        std: of each colour, by which a normalised image was divided.
+
+    Raises:
+        FigureError: an image, map or mask that cannot be drawn.
+
+    Example:
+        >>> import torch
+        >>> figure = overlay(torch.rand(1, 60, 80), torch.rand(7, 7))
     """
     figure, ax = _on(ax, 3.6, 3.0)
     ax.set_title(title)
+    image = as_picture(image, mean, std)
     artist = draw_heat(ax, heat, image, known_cmap(cmap), opacity)
     if colorbar:
         bar = figure.colorbar(artist, ax=ax, fraction=0.045, pad=0.02)
         if bar.solids is not None:
             bar.solids.set(alpha=1)
     if contours:
-        _legend(figure, draw_contours(ax, contours, as_picture(image).shape[:2]), columns=2)
+        _legend(figure, draw_contours(ax, contours, image.shape[:2]), columns=2)
     return figure
 
 
 def signed_map(heat: Array, ax: Axes | None = None, title: str = "") -> Figure:
-    """A raw map (H, W) before ReLU: red speaks for the class, blue against it, white is 0."""
+    """A raw map (H, W) before ReLU: red speaks for the class, blue against it, white is 0.
+
+    Args:
+        heat: finite, at its own grid.
+        ax: where to draw; None for a figure of its own.
+        title: above the map.
+    """
     values = as_heat(heat, signed=True)
     figure, ax = _on(ax, 3.4, 2.8)
     limit = float(np.abs(values).max()) or 1.0
@@ -109,7 +134,14 @@ def signed_map(heat: Array, ax: Axes | None = None, title: str = "") -> Figure:
 
 
 def heat_map(heat: Array, ax: Axes | None = None, cmap: str = CMAP, title: str = "") -> Figure:
-    """A map (H, W) alone, at its own grid, with colour bar; not negative."""
+    """A map (H, W) alone, at its own grid, with colour bar.
+
+    Args:
+        heat: not negative.
+        ax: where to draw; None for a figure of its own.
+        cmap: name of a colour map.
+        title: above the map.
+    """
     figure, ax = _on(ax, 3.4, 2.8)
     ax.set_title(title)
     artist = draw_heat(ax, heat, cmap=known_cmap(cmap))
@@ -131,8 +163,13 @@ def grid(
     Each map is drawn from 0 to its own maximum, which is what the one colour bar says.
 
     Args:
-        images: N images. heats: row title -> N maps (N, H, W).
-        columns: N column titles. contours: N dicts of masks, outlined in every row.
+        images: N images.
+        heats: row title -> N maps (N, h, w), not negative.
+        columns: N column titles, or none.
+        contours: N dicts of masks, outlined in every row.
+        cmap: name of a colour map.
+        cell: inches a panel.
+        opacity: of a map where it is at least half of its maximum.
     """
     count = len(images)
     for name, maps in heats.items():
@@ -196,8 +233,10 @@ def contact_sheet(
 
     Args:
         records: with `image`, `label`, `masks` (see `datasets.records.Record`).
+        columns: pictures in a row.
         classes: names to title by; without them the label's number.
         contours: names of the masks to outline.
+        cell: inches a panel.
     """
     if not records:
         raise FigureError("a contact sheet needs at least one record")

@@ -13,6 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from torch import Tensor
 
+from xaihelpers.cams.maps import upsample
 from xaihelpers.errors import FigureError
 
 Array = np.ndarray | Tensor
@@ -73,7 +74,8 @@ def as_picture(
         )
     if mean is not None or std is not None:
         picture = _unnormalised(picture, mean or (0.0,), std or (1.0,))
-    picture = np.broadcast_to(picture, (*picture.shape[:2], 3))
+    if picture.shape[2] == 1:
+        picture = np.repeat(picture, 3, axis=2)
     if picture.dtype == np.uint8:
         return picture
     picture = picture.astype(np.float32)
@@ -118,8 +120,23 @@ def blend(image: np.ndarray, heat: np.ndarray, cmap: str, opacity: float) -> np.
 
 
 def as_heat(heat: Array, size: tuple[int, int] | None = None, signed: bool = False) -> np.ndarray:
-    """A map as (H, W) float32, finite, not negative unless `signed`, of the given size if any."""
+    """A map in the one form that is drawn.
+
+    Args:
+        heat: (H, W) or (1, H, W), finite, not negative unless `signed`.
+        size: height and width to bring it to, bilinearly with cell centres matched, as
+            `cams.maps.upsample` does; None keeps its own grid.
+        signed: whether negative values are allowed.
+
+    Returns:
+        (H, W) float32.
+
+    Raises:
+        FigureError: another shape, or values that are not allowed.
+    """
     values = heat.detach().cpu().numpy() if isinstance(heat, torch.Tensor) else np.asarray(heat)
+    if values.ndim == 3 and len(values) == 1:
+        values = values[0]
     if values.ndim != 2 or values.size == 0:
         raise FigureError(f"heat must be one map (H, W), not {tuple(values.shape)}")
     values = values.astype(np.float32)
@@ -131,10 +148,8 @@ def as_heat(heat: Array, size: tuple[int, int] | None = None, signed: bool = Fal
             "or draw the raw one with figures.signed_map"
         )
     if size is not None and values.shape != size:
-        raise FigureError(
-            f"heat is {values.shape} and the image {size}; upsample the map first: "
-            "cams.maps.upsample(heat, size)"
-        )
+        resized: np.ndarray = upsample(torch.from_numpy(values)[None], size)[0].numpy()
+        return resized
     return values
 
 

@@ -4,6 +4,10 @@ from xaihelpers import explain_image
 explain_image(model, "cat.jpg", "tabby", transform=weights.transforms(), classes=names)
 """
 
+from xaihelpers.extras import require
+
+require("study")
+
 from xaihelpers.show.picture.explain import explain_image
 from xaihelpers.show.picture.loading import Picture, read_picture
 from xaihelpers.show.picture.result import ExplainedImage, ExplainedImages, Panel

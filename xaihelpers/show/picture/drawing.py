@@ -106,7 +106,7 @@ def save(made: Figure, path: Path, width: int) -> None:
     kind = path.suffix.lower().removeprefix(".")
     undated = {"png": {"Software": None}, "svg": {"Date": None}}[kind]
     with atomic_path(path) as partial, mpl.rc_context({"svg.hashsalt": path.stem}):
-        made.savefig(partial, format=kind, dpi=dpi, metadata=undated)
+        made.savefig(partial, format=kind, dpi=dpi, bbox_inches="tight", metadata=undated)
 
 
 def shrunk(picture: np.ndarray, side: int) -> np.ndarray:
@@ -129,7 +129,7 @@ def html(drawn: Sequence[tuple[np.ndarray, str, str]], name: str) -> str:
     figures = "".join(
         f'<figure style="margin: 0"><img src="{_as_url(shrunk(picture, SHOWN_SIDE))}" '
         f'alt="heat map on {escape(name)}: {escape(title)}, layer {escape(layer)}" '
-        'style="max-width: 100%; height: auto"><figcaption style="font-size: 13px">'
+        'style="max-width: 100%; height: auto"/><figcaption style="font-size: 13px">'
         f"{escape(title)} · layer {escape(layer)}</figcaption></figure>"
         for picture, title, layer in drawn
     )

@@ -89,7 +89,7 @@ def _from_path(source: str | os.PathLike[str]) -> Picture:
     label = os.fspath(source)
     if "://" in label:
         raise PictureError(
-            f"{label} is an address, and no code here downloads: save the file first"
+            f"{label} is an address; nothing is downloaded here: save the file first"
         )
     path = Path(label).expanduser()
     if path.is_dir():

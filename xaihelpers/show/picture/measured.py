@@ -40,9 +40,7 @@ def measured_geometry(apply: Callable[[Image.Image], Any], size: tuple[int, int]
     contrast = white - black
     inside = np.abs(contrast) > 1e-3 * np.abs(contrast).max(initial=0)
     if not inside.any():
-        raise TransformError(
-            f"the transform gives the same for a black and a white picture; {REMEDY}"
-        )
+        raise TransformError(f"the transform gives black and white pictures alike; {REMEDY}")
     scales, shifts = [], []
     for axis, length in ((0, height), (1, width)):
         ramp = _ramp(size, axis)
@@ -59,7 +57,9 @@ def measured_geometry(apply: Callable[[Image.Image], Any], size: tuple[int, int]
 def _brightness(value: Any) -> np.ndarray:
     """The mean over colours of a transform's result, (h, w) float64."""
     if not isinstance(value, Tensor) or value.ndim not in (3, 4):
-        raise TransformError(f"the transform gives {type(value).__name__}, no tensor (3, h, w)")
+        raise TransformError(
+            f"the transform gives {type(value).__name__}, not a floating-point tensor (3, h, w)"
+        )
     colours = value.detach().double().flatten(0, -3)
     return colours.mean(dim=0).cpu().numpy()
 
