@@ -87,3 +87,22 @@ def test_style_types_and_staircase_hold(command: list[str]) -> None:
         [BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_where_is_leads_to_what_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    table = text.split("## Where is ...?")[1].split("\n## ")[0]
+    places = re.findall(r"`(xaihelpers/[\w/.]+)`", table)
+    assert len(places) >= 10
+    assert [place for place in places if not (ROOT / place).exists()] == []
+
+
+def test_the_staircase_is_told_as_it_is_checked() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (staircase,) = (c for c in contract["contracts"] if c["type"] == "layers")
+    steps = [step.replace("xaihelpers.", "") for step in reversed(staircase["layers"])]
+    told = re.search(r"^    (errors <- .*)$", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    assert told
+    assert [set(step.split(" | ")) for step in told[1].split(" <- ")] == [
+        set(step.split(" | ")) - {"extras"} for step in steps
+    ]
