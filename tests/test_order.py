@@ -35,8 +35,9 @@ def test_what_is_named_as_sharing_nothing_exists() -> None:
 
 
 def test_two_workers_run_every_test_once_and_long_ones_are_left_out_of_the_check(
-    pytester: pytest.Pytester,
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (pytester.path / "tests").mkdir()
     shutil.copy(order.__file__, pytester.path / "tests")
     hints = {"tests/test_b.py::test_long": 9.0}
@@ -50,7 +51,7 @@ def test_two_workers_run_every_test_once_and_long_ones_are_left_out_of_the_check
         'addopts = "--import-mode=importlib -p no:cacheprovider"\n'
         'markers = ["slow: x", "browser: x", "notebook: x"]'
     )
-    options = ["-n", "2", "--dist", "loadfile"]
+    options = ["-p", "xdist", "-n", "2", "--dist", "loadfile"]
     pytester.runpytest_subprocess(*options, "-m", "not slow").assert_outcomes(passed=3)
     pytester.runpytest_subprocess(*options, "--store-durations").assert_outcomes(passed=4)
     assert json.loads((pytester.path / "tests" / "durations.json").read_text()) == {}
