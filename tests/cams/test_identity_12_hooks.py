@@ -55,7 +55,7 @@ def test_identity_12_full_backward_hook_reports_the_module_s_gradient() -> None:
 def test_identity_12_full_backward_hook_breaks_on_an_in_place_relu(hooked: int) -> None:
     net = conv_then_relu(inplace=True)
     net[hooked].register_full_backward_hook(lambda *_: None)
-    with pytest.raises(RuntimeError, match="BackwardHookFunction is a view and is being modified"):
+    with pytest.raises(RuntimeError, match=r"BackwardHookFunction\w* is a view and is being"):
         net(IMAGE.clone().requires_grad_())
 
 

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xaihelpers.cams import METHODS, Explanation, NothingCapturedError, explain, explain_classes
+from xaihelpers.cams import (
+    METHODS,
+    ExplainError,
+    Explanation,
+    NothingCapturedError,
+    explain,
+    explain_classes,
+)
 from xaihelpers.cams.engine.forward import evaluating
 
 ALL = tuple(METHODS)
@@ -119,12 +126,19 @@ def test_compiled_model(net: nn.Module, images: Tensor, expected: Explanation) -
     assert_same(explain(compiled, images, "last", 1, ALL), expected)
 
 
+STANCE = pytest.mark.skipif(
+    not hasattr(torch.compiler, "set_stance"), reason="parts compiled in place need torch 2.6"
+)
+
+
+@STANCE
 def test_model_compiled_in_place(net: nn.Module, images: Tensor, expected: Explanation) -> None:
     net.compile(backend="eager")
     net(images)
     assert_same(explain(net, images, "last", 1, ALL), expected)
 
 
+@STANCE
 def test_model_with_a_compiled_part(net: nn.Module, images: Tensor, expected: Explanation) -> None:
     net.last = torch.compile(net.last, backend="eager")
     with torch.no_grad():
@@ -132,6 +146,15 @@ def test_model_with_a_compiled_part(net: nn.Module, images: Tensor, expected: Ex
     assert_same(explain(net, images, "last", 1, ALL), expected)
     inner = explain(net, images, net.last._orig_mod[1], 1, ALL)
     assert_same(inner, expected)
+
+
+def test_compiled_parts_are_refused_where_torch_cannot_run_them_as_written(
+    net: nn.Module, images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(torch.compiler, "set_stance", raising=False)
+    net.compile(backend="eager")
+    with pytest.raises(ExplainError, match="torch 2.6 or newer.*before `torch.compile`"):
+        explain(net, images, "last", 1)
 
 
 def test_compiled_code_is_used_again_afterwards(net: nn.Module, images: Tensor) -> None:

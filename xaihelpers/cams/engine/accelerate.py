@@ -66,8 +66,8 @@ def accelerate(
     for first, norm, _ in chains:
         if norm and not _ends_between(kept, first, norm):
             folded = fuse_conv_bn_eval(fast.get_submodule(first), fast.get_submodule(norm))  # type: ignore[type-var, arg-type]
-            fast.set_submodule(first, folded)
-            fast.set_submodule(norm, nn.Identity())
+            _replace(fast, first, folded)
+            _replace(fast, norm, nn.Identity())
     fast.to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     for first, norm, activation in chains:
         _pack(fast, kept, first, norm, activation)
@@ -135,6 +135,12 @@ def _inside(name: str, layer: str) -> bool:
     return not layer or name == layer or name.startswith(f"{layer}.")
 
 
+def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
+    """Put a module in the place of another (torch has this since 2.5)."""
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, module)
+
+
 def _pack(
     model: nn.Module, kept: set[str], first: str, norm: str | None, activation: str | None
 ) -> None:
@@ -147,8 +153,8 @@ def _pack(
     last = None
     if activation and folded and not any(_ends_between(kept, name, activation) for name in between):
         last = model.get_submodule(activation)
-        model.set_submodule(activation, nn.Identity())
-    model.set_submodule(first, PackedConv2d(convolution, last))  # type: ignore[arg-type]
+        _replace(model, activation, nn.Identity())
+    _replace(model, first, PackedConv2d(convolution, last))  # type: ignore[arg-type]
 
 
 def _chains(model: nn.Module) -> list[tuple[str, str | None, str | None]]:

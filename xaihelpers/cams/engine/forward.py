@@ -57,6 +57,11 @@ def _eager(modules: list[nn.Module]) -> AbstractContextManager[Any]:
     """Compiled modules run as written: hooks do not fire inside compiled code."""
     for module in modules:
         if "_orig_mod" in module._modules or module._compiled_call_impl is not None:
+            if not hasattr(torch.compiler, "set_stance"):
+                raise ExplainError(
+                    "a network with compiled parts needs torch 2.6 or newer, this is "
+                    f"{torch.__version__}: pass the network as it was before `torch.compile`"
+                )
             return torch.compiler.set_stance("force_eager")
     return nullcontext()
 
