@@ -1,5 +1,6 @@
 """The four classifiers with random weights, in the state a trained network would be in."""
 
+import copy
 from collections.abc import Callable
 from functools import cache
 
@@ -20,8 +21,10 @@ LAYERS = {
 
 
 @cache
-def build(arch: str) -> nn.Module:
+def build(arch: str, dtype: torch.dtype = torch.float32) -> nn.Module:
     """A five-class network whose batch norms know their inputs' statistics."""
+    if dtype != torch.float32:
+        return copy.deepcopy(build(arch)).to(dtype)
     torch.manual_seed(0)
     if arch == "vgg19":
         model = networks.build("vgg19", 5)
@@ -50,7 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def network() -> Callable[[str], nn.Module]:
+def network() -> Callable[..., nn.Module]:
     return build
 
 

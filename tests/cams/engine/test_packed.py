@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from xaihelpers.cams import METHODS, explain
 from xaihelpers.cams.engine.accelerate import accelerate
-from xaihelpers.cams.engine.packed import ACTIVATIONS, PackedConv2d, packable
+from xaihelpers.cams.engine.packed import ACTIVATIONS, PackedConv2d, packable, runs_packed
 
 ALL = tuple(METHODS)
 
@@ -54,6 +54,30 @@ def test_weights_that_change_are_packed_again() -> None:
     assert not torch.allclose(before, after)
     quick, plain = outputs(module.bfloat16(), images.bfloat16())
     torch.testing.assert_close(quick, plain)
+
+
+def test_where_the_private_operators_fail_the_stock_convolution_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> Tensor:
+        raise RuntimeError("the bf16 path needs a cpu with avx_ne_convert")
+
+    module, images = PackedConv2d(nn.Conv2d(3, 4, 3), nn.ReLU()), torch.randn(2, 3, 8, 8)
+    _, plain = outputs(module, images)
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_convolution_weight", fail)
+    runs_packed.cache_clear()
+    try:
+        assert not packable(module.convolution)
+        assert torch.equal(outputs(module, images)[0], plain)
+    finally:
+        runs_packed.cache_clear()
+
+
+def test_an_accelerated_bfloat16_network_runs_on_any_processor(
+    net: nn.Module, images: Tensor
+) -> None:
+    fast = accelerate(net, ["last"], torch.bfloat16, images, ())
+    assert explain(fast, images, "last", 2).raw["grad_cam"].isfinite().all()
 
 
 def test_a_module_in_use_can_be_copied() -> None:

@@ -1,11 +1,13 @@
 """A convolution for oneDNN: its weights are sorted once, its activation is part of the same pass.
 
-A stock convolution sorts its weights into the order oneDNN wants at every call, which for a single
-image costs as much as a part of the convolution itself.
+A stock convolution sorts its weights into the order that oneDNN wants at every call. The operators
+that sort once are private to torch: `runs_packed` tries them, and where they fail the stock
+convolution runs.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -19,22 +21,35 @@ ACTIVATIONS: dict[type[nn.Module], str] = {
 }
 
 
+@cache
+def runs_packed(dtype: torch.dtype) -> bool:
+    """Whether this processor and this torch run a packed convolution of `dtype`: one is tried."""
+    layout = ([0, 0], [1, 1], [1, 1], 1)
+    features, weight = torch.ones(1, 1, 3, 3, dtype=dtype), torch.ones(1, 1, 2, 2, dtype=dtype)
+    try:
+        packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *layout, [1, 1, 3, 3])
+        run = torch.ops.mkldnn._convolution_pointwise
+        result: Tensor = run(features, packed, None, *layout, "relu", [], "")
+    except (RuntimeError, AttributeError):  # the processor lacks the instructions, torch the call
+        return False
+    return bool((result == 4).all())
+
+
 def packable(convolution: nn.Module) -> bool:
     """Whether oneDNN runs this convolution, a plain 2-D one in float32 or bfloat16, on a CPU."""
     if type(convolution) is not nn.Conv2d or not torch.backends.mkldnn.is_available():
         return False
     if convolution.padding_mode != "zeros" or isinstance(convolution.padding, str):
         return False
-    types = [torch.float32]
-    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        types.append(torch.bfloat16)
-    return convolution.weight.device.type == "cpu" and convolution.weight.dtype in types
+    weight = convolution.weight
+    usual = weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16)
+    return usual and runs_packed(weight.dtype)
 
 
 class PackedConv2d(nn.Module):
     """`convolution`, then `activation`: one quick pass where no gradient is recorded on a CPU.
 
-    Elsewhere the two run one after the other, as they would have without this.
+    Elsewhere, and where `runs_packed` is false, the two run one after the other.
 
     Args:
         convolution: one that is `packable`.
@@ -53,7 +68,8 @@ class PackedConv2d(nn.Module):
         """(N, C, H, W) -> (N, K, H', W')."""
         own, weight = self.convolution, self.convolution.weight
         stock = torch.is_grad_enabled() or torch.is_autocast_enabled(features.device.type)
-        if stock or features.device.type != "cpu" or features.dtype != weight.dtype:
+        usual = features.device.type == "cpu" and features.dtype == weight.dtype
+        if stock or not usual or not runs_packed(weight.dtype):
             activated: Tensor = self.activation(own(features))
             return activated
         layout = (own.padding, own.stride, own.dilation, own.groups)
