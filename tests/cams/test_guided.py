@@ -50,6 +50,7 @@ RELUS = {
     "torch.relu_": torch.relu_,
     "Tensor.relu": lambda x: x.relu(),
     "Tensor.relu_": lambda x: x.relu_(),
+    "clipped above these numbers": lambda x: F.hardtanh(x, 0.0, 100.0),
 }
 
 
@@ -87,6 +88,30 @@ def test_guided_backprop_gives_the_numbers_worked_by_hand(
 ) -> None:
     gradient = guided_backprop(TwoLayers(relu), IMAGE, target)
     assert torch.equal(gradient[0, :, 0, 0], GUIDED[target])
+
+
+RELU6S = {
+    "nn.ReLU6": nn.ReLU6(),
+    "nn.ReLU6 in place": nn.ReLU6(inplace=True),
+    "F.relu6": F.relu6,
+    "F.relu6 in place": lambda x: F.relu6(x, inplace=True),
+}
+
+
+# h = (3, 1, 0) as before; V h = (2, 7) is clipped to (2, 6), so nothing passes the second unit.
+# Class 0: (1, -1) becomes (1, 0); (1, -1, 0); (1, 0, 0). Class 1: (-1, 2) becomes (0, 0).
+@pytest.mark.parametrize("relu6", RELU6S.values(), ids=RELU6S)
+@pytest.mark.parametrize(("target", "expected"), [(0, [1.0, 0.0, 0.0]), (1, [0.0, 0.0, 0.0])])
+def test_relu6_blocks_negative_gradients_and_saturated_units_by_hand(
+    relu6: Callable[[Tensor], Tensor], target: int, expected: list[float]
+) -> None:
+    gradient = guided_backprop(TwoLayers(relu6), IMAGE, target)
+    assert gradient[0, :, 0, 0].tolist() == expected
+
+
+def test_a_hard_tanh_that_lets_negative_values_pass_is_no_relu(images: Tensor) -> None:
+    with pytest.raises(ExplainError, match="runs no ReLU"):
+        guided_backprop(SmallNet(nn.Hardtanh()), images)
 
 
 def test_guided_backprop_takes_one_target_per_image() -> None:

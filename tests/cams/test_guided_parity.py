@@ -74,3 +74,18 @@ def test_captum_misses_a_functional_relu_and_ours_does_not() -> None:
         GuidedBackprop(with_module).attribute(images, 2), guided_backprop(network, images, 2)
     )
     assert _relative(peer, guided_backprop(network, images, 2)) > 0.1
+
+
+def test_relu6_is_bit_identical_to_captums_relu_where_no_unit_reaches_6() -> None:
+    """Captum hooks `nn.ReLU` alone; below 6 a ReLU6 is a ReLU."""
+    torch.manual_seed(1)
+    small = [nn.Conv2d(3, 8, 3), nn.ReLU6(), nn.Conv2d(8, 8, 3, 2), nn.ReLU6(inplace=True)]
+    ours = nn.Sequential(*small, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+    theirs = nn.Sequential(*(nn.ReLU() if isinstance(layer, nn.ReLU6) else layer for layer in ours))
+    images, targets = torch.randn(3, 3, 20, 20), [1, 3, 0]
+    assert ours[:4](images).max() < 6
+    expected = GuidedBackprop(theirs).attribute(images, targets)
+    assert expected.abs().max() > 0
+    assert torch.equal(guided_backprop(ours, images, targets), expected)
+    assert GuidedBackprop(ours).attribute(images, targets).lt(0).any()  # the plain gradient
+    assert not torch.equal(GuidedBackprop(ours).attribute(images, targets), expected)

@@ -50,6 +50,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
         "features.8",
         "classifier.1",
     ),
+    "efficientnet_lite0": (partial(networks.build, "efficientnet_lite0", 5), "bn2", "classifier"),
     "densenet121 after its ReLU": (
         partial(networks.build, "densenet121", 5),
         "final_relu",

@@ -11,7 +11,7 @@ from xaihelpers import networks
 from xaihelpers.networks import classifiers
 
 
-@pytest.mark.parametrize("arch", networks.ARCHITECTURES)
+@pytest.mark.parametrize("arch", [*networks.ARCHITECTURES, "efficientnet_lite0"])
 def test_every_architecture_gives_one_logit_per_class(arch: str) -> None:
     model = networks.build(arch, 5).eval()
     with torch.no_grad():

@@ -11,6 +11,10 @@ which survives in-place operations and lives no longer than the recorded graph. 
 touched, and since the hook can be switched, one forward pass serves both the guided gradient and
 the plain gradient that Grad-CAM needs.
 
+ReLU6 = min(ReLU, 6) is treated alike: its own derivative blocks where the input was below 0 or
+above 6, the rule adds the negative gradients. `nn.ReLU6` calls `F.hardtanh` with the bounds 0 and
+6, so any `hardtanh` whose lower bound is 0 counts as a clipped ReLU.
+
 Out of reach: ReLU inside TorchScript; a clamp or `maximum` written in place of a ReLU; a ReLU in
 place on a *slice* of a tensor that is afterwards used through the whole.
 """
@@ -33,10 +37,10 @@ from xaihelpers.cams.targets import Target, as_target, scores
 from xaihelpers.errors import ExplainError, NothingCapturedError
 
 RELU: frozenset[Callable[..., Tensor]] = frozenset(
-    {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
+    {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu6}
 )
 OTHERS: frozenset[Callable[..., Tensor]] = frozenset(
-    {F.silu, F.elu, F.gelu, F.selu, F.celu, F.mish, F.leaky_relu, F.hardswish, F.relu6, F.hardtanh}
+    {F.silu, F.elu, F.gelu, F.selu, F.celu, F.mish, F.leaky_relu, F.hardswish, F.hardtanh}
 )
 NONLINEARITIES = {"relu": RELU, "all": RELU | OTHERS}
 
@@ -64,7 +68,7 @@ class GuidedRule(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        if func in self.functions:
+        if func in self.functions or _is_clipped_relu(func, kwargs or {}):
             self.calls += 1
             if result.requires_grad:
                 result.register_hook(self._positive_part)
@@ -72,6 +76,10 @@ class GuidedRule(TorchFunctionMode):
 
     def _positive_part(self, gradient: Tensor) -> Tensor:
         return gradient.clamp(min=0) if self.on else gradient
+
+
+def _is_clipped_relu(func: Callable[..., Any], options: dict[str, Any]) -> bool:
+    return func is F.hardtanh and options.get("min_val") == 0  # torch passes the bounds by name
 
 
 @contextmanager
@@ -83,8 +91,9 @@ def guided_relu(model: nn.Module, nonlinearities: str = "relu") -> Iterator[Guid
 
     Args:
         model: what will be run; refused if its ReLUs cannot be reached.
-        nonlinearities: "relu", the method as published; "all" also treats SiLU, ELU, GELU, SELU,
-            CELU, Mish, leaky ReLU, hard swish and ReLU6 so, which no paper defines.
+        nonlinearities: "relu", the method as published, for ReLU and ReLU6; "all" also treats SiLU,
+            ELU, GELU, SELU, CELU, Mish, leaky ReLU, hard swish and hard tanh so, which no paper
+            defines.
 
     Raises:
         ExplainError: the model is compiled, scripted or `DataParallel`; unknown `nonlinearities`.

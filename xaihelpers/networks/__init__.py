@@ -10,8 +10,9 @@ from xaihelpers.errors import (
     TrainingError,
     WeightsUnavailableError,
 )
-from xaihelpers.networks import checkpoints
+from xaihelpers.networks import checkpoints, imagenet
 from xaihelpers.networks.checkpoints import load_shipped
+from xaihelpers.networks.class_names import class_index
 from xaihelpers.networks.classifiers import (
     ARCHITECTURES,
     build,
@@ -20,7 +21,7 @@ from xaihelpers.networks.classifiers import (
     normalize,
     predict,
 )
-from xaihelpers.networks.layers import LAYERS, layer_table
+from xaihelpers.networks.layers import LAYERS, SIGNED, layer_table
 from xaihelpers.networks.metrics import evaluate
 from xaihelpers.networks.recipes import Augmentation, Cycle, Recipe, best_precision
 from xaihelpers.networks.shipped import SHIPPED, train_shipped
@@ -35,6 +36,7 @@ __all__ = [
     "Augmentation",
     "CheckpointError",
     "Cycle",
+    "SIGNED",
     "SMALL",
     "Recipe",
     "TrainingError",
@@ -42,11 +44,13 @@ __all__ = [
     "best_precision",
     "build",
     "checkpoints",
+    "class_index",
     "copy_weights",
     "evaluate",
     "fit",
     "fold_batch_norm",
     "freeze",
+    "imagenet",
     "layer_table",
     "load_shipped",
     "normalize",

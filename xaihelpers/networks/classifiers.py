@@ -15,6 +15,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from xaihelpers.cams.engine.forward import evaluating
 from xaihelpers.errors import ArchitectureError, WeightsUnavailableError
+from xaihelpers.networks import imagenet
 from xaihelpers.networks.small import SMALL, SmallVGG
 
 ARCHITECTURES = ("efficientnet_b0", "vgg19", "densenet121", "resnet50", "resnet18", "vgg16")
@@ -80,13 +81,16 @@ def build(arch: str, num_classes: int, weights: str | None = None) -> nn.Module:
     """Make a network with `num_classes` outputs, in training mode.
 
     Args:
-        arch: a name of `ARCHITECTURES` or `SMALL`, or a VGG's form for training, "vgg19_bn" or
-            "vgg16_bn".
-        weights: None for a fresh start; "imagenet" for torchvision's weights below a fresh head.
+        arch: a name of `ARCHITECTURES` or `SMALL`, "efficientnet_lite0" (timm's), or a VGG's form
+            for training, "vgg19_bn" or "vgg16_bn".
+        weights: None for a fresh start; "imagenet" for ImageNet weights below a fresh head. Those
+            of "efficientnet_lite0" come from a package, those of the others are downloaded by
+            torchvision.
 
     Raises:
-        ArchitectureError: unknown `arch`, or fewer than one class.
-        WeightsUnavailableError: the ImageNet weights cannot be downloaded.
+        ArchitectureError: unknown `arch`, timm is not installed, or fewer than one class.
+        WeightsUnavailableError: the ImageNet weights cannot be downloaded, or their package is not
+            installed.
     """
     if num_classes < 1:
         raise ArchitectureError(f"num_classes must be at least 1, got {num_classes}")
@@ -105,10 +109,14 @@ def build(arch: str, num_classes: int, weights: str | None = None) -> nn.Module:
         model = models.resnet50(num_classes=num_classes)
     elif arch == "resnet18":
         model = models.resnet18(num_classes=num_classes)
+    elif arch == imagenet.ARCH:
+        model = imagenet.architecture(num_classes)
     elif arch in SMALL:
         model = SmallVGG(num_classes, gap=arch == "small_vgg_gap")
     else:
-        known = ", ".join((*ARCHITECTURES, *SMALL, *(f"{name}_bn" for name in TRAINED_WITH_NORM)))
+        known = ", ".join(
+            (*ARCHITECTURES, imagenet.ARCH, *SMALL, *(f"{name}_bn" for name in TRAINED_WITH_NORM))
+        )
         raise ArchitectureError(f"unknown architecture {arch!r}; choose one of {known}")
     if weights == "imagenet":
         copy_weights(_imagenet(arch), model)
@@ -194,6 +202,8 @@ def _start_gently(model: models.EfficientNet) -> None:
 
 
 def _imagenet(arch: str) -> nn.Module:
+    if arch == imagenet.ARCH:
+        return imagenet.start(MEAN, STD)
     try:
         return models.get_model(arch, weights="DEFAULT")
     except (URLError, TimeoutError, ConnectionError, RuntimeError) as error:

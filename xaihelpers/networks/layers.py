@@ -59,6 +59,16 @@ LAYERS: dict[str, dict[str, str]] = {
         "stage3": "features.22",
         "stage2": "features.15",
     },
+    "efficientnet_lite0": {
+        "last": "bn2",
+        "last_conv": "conv_head",
+        "stage5": "blocks.6",
+        "bottleneck5": "blocks.5",
+        "stage4": "blocks.4",
+        "bottleneck3": "blocks.3",
+        "stage3": "blocks.2",
+        "stage2": "blocks.1",
+    },
     "small_vgg": {
         "last": "pool.0",
         "last_conv": "features.25",
@@ -73,6 +83,14 @@ LAYERS: dict[str, dict[str, str]] = {
         "stage3": "features.20",
         "stage2": "features.13",
     },
+}
+
+# Roles whose output takes both signs, because no ReLU follows: raw convolutions, linear bottlenecks
+# and SiLU. Methods that divide by the sum of a channel (XGrad-CAM, Grad-CAM++) are ill-posed there.
+SIGNED: dict[str, frozenset[str]] = {arch: frozenset({"last_conv"}) for arch in LAYERS} | {
+    "densenet121": frozenset({"last_norm", "last_conv"}),
+    "efficientnet_b0": frozenset(LAYERS["efficientnet_b0"]),
+    "efficientnet_lite0": frozenset(LAYERS["efficientnet_lite0"]) - {"last"},
 }
 
 
