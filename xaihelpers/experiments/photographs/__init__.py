@@ -1,0 +1,1 @@
+"""Real photographs under a real ImageNet network: accuracy, and the grid pointing game."""
