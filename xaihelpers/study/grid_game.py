@@ -80,7 +80,9 @@ def play(
     Returns:
         Columns grid, cell, target (class index), layer, method, share (NaN for an empty map).
     """
-    done = pd.read_csv(keep) if keep is not None and keep.exists() else None
+    done = None
+    if keep is not None and keep.exists():
+        done = pd.read_csv(keep, dtype={"layer": str, "method": str, "share": float})
     rows = [] if done is None else done.to_dict("records")
     first = 0 if done is None else int(done["grid"].max()) + 1
     starts = range(first, len(grids), AT_ONCE)

@@ -1,8 +1,8 @@
 """Photographs that two dependencies carry inside their wheels: real, embedded, nothing downloaded.
 
-From scikit-image come a cat, a cup, a rocket, an astronaut, a retina, a detail of a diseased one
-and a motorcycle; from scikit-learn a flower and a temple. Licences, credits and sources are those
-that the two packages state in their documentation.
+From scikit-image come a cat, a cup, a photographer with his tripod, a rocket, an astronaut, a
+retina, a detail of a diseased one and a motorcycle; from scikit-learn a flower and a temple.
+Licences, credits and sources are those that the two packages state in their documentation.
 """
 
 from __future__ import annotations
@@ -79,6 +79,16 @@ PHOTOGRAPHS: dict[str, Photograph] = {
         credit="Rachel Michetti, courtesy of Pikolo Espresso Bar",
         source="scikit-image, skimage.data.coffee",
     ),
+    "camera": Photograph(
+        shows="photographer (grey)",
+        imagenet="tripod",
+        home=SKIMAGE,
+        file="camera.png",
+        sha256="b0793d2adda0fa6ae899c03989482bff9a42d3d5690fc7e3648f2795d730c23a",
+        licence="CC0",
+        credit="Lav Varshney",
+        source="scikit-image, skimage.data.camera",
+    ),
     "rocket": Photograph(
         shows="rocket",
         imagenet="missile",
@@ -131,7 +141,7 @@ PHOTOGRAPHS: dict[str, Photograph] = {
     ),
     "flower": Photograph(
         shows="flower",
-        imagenet="",
+        imagenet="daisy",
         home=SKLEARN,
         file="flower.jpg",
         sha256="a77f6ec41e353afdf8bdff2ea981b2955535d8d83294f8cfa49cf4e423dd5638",

@@ -156,12 +156,12 @@ def chart(game: pd.DataFrame) -> Figure:
         layer = f"{row.layer} ({'signed' if row.signed else 'after ReLU6'})"
         estimate = Interval(row.mean, row.low, row.high, 0.95, row.n)
         groups.setdefault(layer, {})[row.method] = estimate
+    side, grids = int(game["side"].iloc[0]), int(game["n"].max())
     return dots(
         groups,
         "share of positive heat in the asked photograph",
         reference=float(game["chance"].iloc[0]),
-        title=f"Grid pointing game: {game['n'].max()} grids of {game['side'].iloc[0]} x "
-        f"{game['side'].iloc[0]} photographs, EfficientNet-Lite0",
+        title=f"{grids} grids of {side} x {side} photographs, EfficientNet-Lite0",
         note="chance",
     )
 
