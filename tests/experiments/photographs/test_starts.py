@@ -74,7 +74,7 @@ def test_a_stopped_comparison_goes_on_with_the_trainings_that_are_left(
         return torch.eye(3), torch.tensor([0, 1, 1])
 
     monkeypatch.setattr(starts, "train_once", once)
-    keep = tmp_path / "kept.csv"
+    keep = tmp_path / "kept"
     with pytest.raises(KeyboardInterrupt):
         starts.predictions(ORDER, keep)
     found = starts.predictions(ORDER, keep)

@@ -10,8 +10,6 @@ sees them alone, the surest first, as many as the grids need, so that no picture
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +20,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
-from xaihelpers import files
+from xaihelpers import cams, files
 from xaihelpers.cams import METHODS
 from xaihelpers.datasets.real import imagenet_sample
 from xaihelpers.datasets.records import Source
@@ -32,6 +30,7 @@ from xaihelpers.metrics.grid_pointing import Grid, deal, summary
 from xaihelpers.metrics.intervals import Interval
 from xaihelpers.networks import LAYERS, SIGNED, imagenet
 from xaihelpers.show.dots import dots
+from xaihelpers.study.digests import code_digest, key
 from xaihelpers.study.grid_game import play, ranks
 
 #: What feeds the pooling (after its ReLU6), then four linear bottlenecks, deeper first.
@@ -112,9 +111,9 @@ def about(data: Source, card: dict[str, Any]) -> dict[str, object]:
 
 
 def _kept(rests_on: dict[str, object], order: Order) -> Path:
-    text = json.dumps([rests_on, asdict(order), sorted(METHODS)], sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return files.data_dir() / "cache" / "photographs" / f"grid_pointing_{key}.csv"
+    code = code_digest([cams])
+    name = key({**rests_on, **asdict(order), "methods": list(METHODS), "code": code})
+    return files.data_dir() / "cache" / "photographs" / f"grid_pointing_{name}"
 
 
 def measure(data_root: str | Path, order: Order | None = None) -> dict[str, pd.DataFrame]:

@@ -6,10 +6,9 @@ same images, recipe, epochs and seeds. Writes `tables/starts.csv`.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -26,6 +25,8 @@ from xaihelpers.files import save_table
 from xaihelpers.metrics.intervals import Interval
 from xaihelpers.networks import Augmentation, Cycle, Recipe, imagenet
 from xaihelpers.networks.metrics import score
+from xaihelpers.study.digests import key
+from xaihelpers.study.table import Parts
 
 STARTS: dict[str, str | None] = {"imagenet": "imagenet", "scratch": None}
 
@@ -79,27 +80,25 @@ def train_once(order: Order, start: str, seed: int) -> tuple[torch.Tensor, torch
 
 
 def predictions(order: Order, keep: Path | None = None) -> pd.DataFrame:
-    """Every test image under every training: start, seed, image, label, predicted.
+    """Every test image under every training: start, seed, image, label, predicted, kappa (of all).
 
     Args:
-        keep: a CSV file to which each finished training is added; a stopped run goes on there.
+        keep: a folder for finished trainings, from which a stopped run goes on.
     """
-    done = pd.read_csv(keep) if keep is not None and keep.exists() else pd.DataFrame()
-    finished = set(zip(done["start"], done["seed"], strict=True)) if len(done) else set()
-    jobs = [(start, seed) for seed in order.seeds for start in STARTS]
-    for start, seed in tqdm(jobs, desc="trainings", disable=None):
-        if (start, seed) in finished:
-            continue
+
+    def rows(start: str, seed: int) -> pd.DataFrame:
         logits, labels = train_once(order, start, seed)
-        rows = pd.DataFrame({"image": range(len(labels)), "label": labels.numpy()})
-        rows = rows.assign(predicted=logits.argmax(dim=1).numpy())
-        rows = rows.assign(kappa=score(logits, labels)["kappa"])
-        rows.insert(0, "start", start)
-        rows.insert(1, "seed", seed)
-        done = pd.concat([done, rows], ignore_index=True)
-        if keep is not None:
-            save_table(done, keep)
-    return done
+        columns = {"image": range(len(labels)), "label": labels.numpy()}
+        columns |= {"predicted": logits.argmax(dim=1).numpy()}
+        kappa = score(logits, labels)["kappa"]
+        return pd.DataFrame(columns).assign(start=start, seed=seed, kappa=kappa)
+
+    jobs = [(start, seed) for seed in order.seeds for start in STARTS]
+    parts = []
+    for number, job in enumerate(tqdm(jobs, desc="trainings", disable=None)):
+        make = partial(rows, *job)
+        parts.append(make() if keep is None else Parts(keep).rows(number, make))
+    return pd.concat(parts, ignore_index=True)
 
 
 def over_trainings_and_images(values: np.ndarray, resamples: int = 2000, seed: int = 0) -> Interval:
@@ -162,11 +161,11 @@ def measure(order: Order | None = None) -> pd.DataFrame:
         order: what to train; None for the stored table's order.
     """
     order = order or Order()
-    version = RENDERED[order.data].load().VERSION
+    version = RENDERED[order.data].VERSION
     rests_on = {**asdict(order), "version": version, "torch": torch.__version__}
     rests_on |= {"timm": metadata.version("timm"), "checkpoint": imagenet.SHA256[:12]}
-    key = hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:12]
-    rows = predictions(order, files.data_dir() / "cache" / "photographs" / f"starts_{key}.csv")
+    kept = files.data_dir() / "cache" / "photographs" / f"starts_{key(rests_on)}"
+    rows = predictions(order, kept)
     told = {"data": f"{order.data} v{version} (rendered)", "network": imagenet.ARCH}
     told |= {name: rests_on[name] for name in ("size", "train", "epochs", "lr", "batch_size")}
     told |= {name: rests_on[name] for name in ("checkpoint", "torch", "timm")}
