@@ -88,3 +88,18 @@ def test_a_study_can_start_from_a_checkpoint(patches, tmp_path: Path) -> None:
 def test_a_study_without_a_recipe_names_those_there_are(patches) -> None:
     with pytest.raises(KeyError, match="fundus efficientnet_b0"):
         study(patches(6, size=32), arch="resnet50", recipe=None)
+
+
+def test_fine_tuning_from_packaged_imagenet_weights_needs_no_connection(patches) -> None:
+    data = patches(12, size=32)
+    card = study(data, arch="efficientnet_lite0", weights="imagenet")
+    model, again = networks.load_shipped("fundus", "efficientnet_lite0", ("red", "green", "blue"))
+    assert card["start"] == "imagenet"
+    assert again == card
+    scores = networks.evaluate(model, patches(9, seed=2, size=32), size=32)
+    assert scores["loss"] == pytest.approx(card["metrics"]["loss"], abs=1e-5)
+
+
+def test_any_study_has_a_recipe_for_a_start_from_imagenet() -> None:
+    recipe = studies._recipe("eyepacs", "efficientnet_lite0")
+    assert (recipe.epochs, recipe.final_size, recipe.batch_size) == (6, 224, 16)

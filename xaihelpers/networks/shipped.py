@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from xaihelpers.errors import WeightsUnavailableError
 from xaihelpers.files import data_dir
-from xaihelpers.networks import checkpoints
+from xaihelpers.networks import checkpoints, imagenet
 from xaihelpers.networks.classifiers import (
     TRAINED_WITH_NORM,
     VGG16,
@@ -79,6 +79,10 @@ SHIPPED |= {
         *((name, 1e-3, (64,) * 4, (128,)) for name in SMALL),
     )
 }
+# A real start for any study: ImageNet weights out of a package, a short run at their own size.
+FINE_TUNED: dict[str, Recipe] = {
+    imagenet.ARCH: Recipe((Cycle(1e-3, (imagenet.SIZE,) * 6),), batch_size=16, patience=None)
+}
 FP16_POINTS = 0.2  # largest loss of accuracy or kappa, in points, that fp16 may cost
 
 
@@ -111,9 +115,10 @@ def train_shipped(
         study: name of the data set; with `arch` it selects the recipe of `SHIPPED`.
         train, validation, test: map-style data sets of (uint8 image (3, H, W), int label).
         classes, origin ("rendered" or "real"), data_version: what the card says of the data.
-        recipe: another recipe than that of `SHIPPED`.
-        weights: "imagenet" starts from ImageNet weights; where they cannot be downloaded, a notice
-            is printed and `start`, or a fresh network, is used.
+        recipe: another recipe than that of `SHIPPED`, or of `FINE_TUNED` where the study has none.
+        weights: "imagenet" starts from ImageNet weights, for "efficientnet_lite0" those of a
+            package; where they cannot be had, a notice is printed and `start`, or a fresh network,
+            is used.
         start: a checkpoint of this project to start from.
         output: checkpoint to write; by default where `load_shipped` looks for it.
         work: folder for resumable state, removed at the end; by default under `data_dir()`.
@@ -151,6 +156,8 @@ def train_shipped(
 
 
 def _recipe(study: str, arch: str) -> Recipe:
+    if (study, arch) not in SHIPPED and arch in FINE_TUNED:
+        return FINE_TUNED[arch]
     if (study, arch) not in SHIPPED:
         known = ", ".join(" ".join(pair) for pair in SHIPPED)
         raise KeyError(f"no recipe for {study} {arch}; there are: {known}. Or pass a recipe")
