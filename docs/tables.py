@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from xaihelpers.claims.types import VERDICTS
-from xaihelpers.experiments.all_claims import CLAIMS
+from xaihelpers.experiments import CLAIMS
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "results" / "tables"

@@ -6,15 +6,15 @@ from typing import Any
 
 import nbformat
 
-from xaihelpers.claims import digests as claim_digests
-from xaihelpers.claims import settle as claims
-from xaihelpers.claims.types import Measure, Verdict
+from xaihelpers.claims import Measure, Verdict, digests
+from xaihelpers.claims.records import SettledClaim
+from xaihelpers.experiments import LEDGER
 
 LIMIT = 0.5
 
 
 class Stub:
-    """What a claim asks of a data set."""
+    """What a record describes of a data set."""
 
     split, size, seed = "test", 64, 0
 
@@ -40,12 +40,12 @@ def write_chapter(folder: Path, code: str, prose: str = "words", exercise: str =
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "01_one.ipynb")
 
 
-def settle(results: Path, share: float = 0.8, name: str = "C1", **options: Any) -> claims.Settled:
+def settle(results: Path, share: float = 0.8, name: str = "C1", **options: Any) -> SettledClaim:
     given: dict[str, Any] = {"sources": [Stub()], "seed": 0, "profile": "quick"} | options
     measures = {"share": Measure(share, share - 0.1, share + 0.1, n=5)}
-    return claims.settle(name, measures, results=results, **given)
+    return LEDGER.settle(name, measures, results=results, **given)
 
 
 def reasons(results: Path) -> list[str]:
-    (settled,) = claims.read(results).values()
-    return claim_digests.stale(settled.record, settled.claim, results)
+    (settled,) = LEDGER.read(results).values()
+    return digests.stale(settled.record, settled.claim, results)

@@ -10,11 +10,11 @@ from tests.cases.claim_case import above, write_chapter
 from xaihelpers import networks
 from xaihelpers.chapters import files as chapters
 from xaihelpers.chapters import runner
-from xaihelpers.claims import settle as claims
-from xaihelpers.claims.types import Claim
+from xaihelpers.claims import Claim
 from xaihelpers.datasets.rendered import chest as chest_xray
 from xaihelpers.datasets.rendered import fundus
 from xaihelpers.errors import WeightsUnavailableError
+from xaihelpers.experiments import CLAIMS
 from xaihelpers.networks import Cycle, Recipe, checkpoints, classifiers
 from xaihelpers.setups import SETUPS
 
@@ -49,8 +49,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def claim(monkeypatch: pytest.MonkeyPatch) -> Claim:
     """C1 with a rule simple enough to see through, in a folder of chapters of its own."""
-    simple = replace(claims.CLAIMS["C1"], rule=above, rule_text="above one half", chapter="01_one")
-    monkeypatch.setitem(claims.CLAIMS, "C1", simple)
+    simple = replace(
+        CLAIMS["C1"],
+        rule=above,
+        rule_text="above one half",
+        measures=("share",),
+        optional=("other",),
+        chapter="01_one",
+    )
+    monkeypatch.setitem(CLAIMS, "C1", simple)
     return simple
 
 

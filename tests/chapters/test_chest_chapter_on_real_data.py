@@ -10,7 +10,7 @@ from tests.cases.real_case import printed, shipped_home
 from tests.datasets.layouts import cut, write_radiography
 from xaihelpers import files
 from xaihelpers import setups as studies
-from xaihelpers.claims import settle as claims
+from xaihelpers.experiments import LEDGER
 from xaihelpers.networks import checkpoints
 from xaihelpers.run import cli
 
@@ -61,7 +61,7 @@ def test_the_chest_study_runs_whole_on_a_real_layout(
     else:
         assert "this release has no lung masks" in text
     card = checkpoints.read_card(studies.checkpoint_path("chest_xray", "densenet121", str(root)))
-    settled = claims.read(real)["C7/real"]
+    settled = LEDGER.read(real)["C7/real"]
     assert settled.verdict != "not testable here"
     assert settled.measures["accuracy_by_source_alone"].known
     assert settled.record["checkpoints"][0]["sha256"] == card["sha256"]

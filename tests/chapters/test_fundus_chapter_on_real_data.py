@@ -7,7 +7,7 @@ import pytest
 from tests.cases.real_case import printed, shipped_home
 from tests.datasets.layouts import cut, eye, write, write_aptos
 from xaihelpers import files
-from xaihelpers.claims import settle as claims
+from xaihelpers.experiments import LEDGER
 from xaihelpers.run import cli
 
 ARCHS = ("efficientnet_b0", "vgg19")
@@ -34,7 +34,7 @@ def test_the_fundus_study_runs_whole_on_a_real_layout(
     assert "1 truncated" in text
     assert "(real)" in text
     assert "size-only baseline: " in text
-    settled = claims.read(real)
+    settled = LEDGER.read(real)
     for name in NEED_MASKS:
         assert settled[f"{name}/real"].verdict == "not testable here"
     assert settled["C1/real"].verdict != "not testable here"

@@ -11,13 +11,11 @@ from tests.cases.claim_case import Stub, above, below, reasons, settle, write_ch
 from xaihelpers import files, networks
 from xaihelpers.chapters import files as chapters
 from xaihelpers.chapters import runner
-from xaihelpers.claims import digests as claim_digests
-from xaihelpers.claims import ledger
-from xaihelpers.claims import records as claim_records
-from xaihelpers.claims import settle as claims
-from xaihelpers.claims.types import VERDICTS, Claim
+from xaihelpers.claims import Claim, digests, records
+from xaihelpers.claims.types import VERDICTS
 from xaihelpers.datasets.rendered import chest as chest_xray
 from xaihelpers.errors import ClaimError
+from xaihelpers.experiments import CLAIMS, LEDGER
 from xaihelpers.networks import checkpoints
 from xaihelpers.run import cli
 
@@ -33,10 +31,10 @@ def test_a_rule_changed_after_the_figure_gives_no_verdict(
     claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settle(tmp_path, 0.2)
-    monkeypatch.setitem(claims.CLAIMS, "C1", replace(claim, rule=below))
-    assert claims.read(tmp_path)["C1/rendered"].verdict == claim_records.RULE_CHANGED
+    monkeypatch.setitem(CLAIMS, "C1", replace(claim, rule=below))
+    assert LEDGER.read(tmp_path)["C1/rendered"].verdict == records.RULE_CHANGED
     assert reasons(tmp_path) == ["the rule changed"]
-    monkeypatch.setitem(claims.CLAIMS, "C1", claim)
+    monkeypatch.setitem(CLAIMS, "C1", claim)
     monkeypatch.setattr("tests.cases.claim_case.LIMIT", 0.1)  # a constant that the rule reads
     assert reasons(tmp_path) == ["the rule changed"]
 
@@ -49,22 +47,20 @@ def test_changed_code_is_named_but_a_new_docstring_is_not(
     source = package / "cams" / "maps.py"
     source.write_text('"""Maps."""\n\ndef rectify(x):\n    """Old words."""\n    return x\n')
     monkeypatch.setattr(chapters, "PACKAGE", package)
-    monkeypatch.setattr(
-        claim_digests, "code", lambda: {"cams.maps": claim_digests.module("cams.maps")}
-    )
+    monkeypatch.setattr(digests, "code", lambda: {"cams": digests.part("cams")})
     settle(tmp_path / "results")
     source.write_text(
         '"""Maps."""\n\n\n# why\ndef rectify(x):\n    """New words."""\n    return x\n'
     )
     assert reasons(tmp_path / "results") == []
     source.write_text("def rectify(x):\n    return -x\n")
-    assert reasons(tmp_path / "results") == ["code changed: cams.maps"]
+    assert reasons(tmp_path / "results") == ["code changed: cams"]
 
 
 def test_pictures_are_no_part_of_the_code_and_measuring_packages_are() -> None:
-    held = claim_digests.code()
-    assert {name.split(".")[0] for name in held} <= set(claim_digests.MEASURING)
-    assert {"datasets.rendered.chest.renderer", "networks.checkpoints"} <= set(held)
+    code = digests.code()
+    assert {name.split(".")[0] for name in code} <= set(digests.MEASURING)
+    assert {"datasets.rendered.chest", "networks"} <= set(code)
 
 
 def test_a_changed_chapter_is_stale_but_not_for_prose_or_a_solved_exercise(
@@ -115,10 +111,10 @@ def test_a_quick_run_does_not_replace_a_sound_record_of_a_full_run(
 ) -> None:
     settle(tmp_path, 0.8, profile="full")
     assert settle(tmp_path, 0.2).verdict == "refuted"  # what was measured is what is returned
-    assert claims.read(tmp_path)["C1/rendered"].record["profile"] == "full"
+    assert LEDGER.read(tmp_path)["C1/rendered"].record["profile"] == "full"
     write_chapter(notebooks, "x = 2")  # now the full record is stale
     settle(tmp_path, 0.2)
-    assert claims.read(tmp_path)["C1/rendered"].record["profile"] == "quick"
+    assert LEDGER.read(tmp_path)["C1/rendered"].record["profile"] == "quick"
 
 
 # The ledger
@@ -130,12 +126,12 @@ def test_the_ledger_lists_every_claim_and_says_which_are_not_settled(
     settle(tmp_path)
     text = (tmp_path / "claims.md").read_text()
     rows = [line for line in text.splitlines() if line.startswith("| [**C")]
-    assert [row.split("**")[1] for row in rows] == list(claims.CLAIMS)
+    assert [row.split("**")[1] for row in rows] == list(CLAIMS)
     assert rows[0].count("not yet settled") == 1  # on real images
     assert all(row.count("not yet settled") == 2 for row in rows[1:])
-    for name in claims.CLAIMS:
+    for name in CLAIMS:
         assert f"`python -m xaihelpers claims {name}`" in text
-    assert text == ledger.text(tmp_path)
+    assert text == LEDGER.text(tmp_path)
 
 
 def test_a_figure_is_saved_and_shown_in_the_ledger(claim: Claim, tmp_path: Path) -> None:
@@ -173,14 +169,14 @@ def test_a_record_is_real_only_if_all_its_data_are(claim: Claim, tmp_path: Path)
 def test_writers_at_the_same_time_lose_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, claim in claims.CLAIMS.items():
-        monkeypatch.setitem(claims.CLAIMS, name, replace(claim, rule=above))
+    for name, claim in CLAIMS.items():
+        monkeypatch.setitem(CLAIMS, name, replace(claim, rule=above, measures=("share",)))
     folders = [tmp_path, tmp_path / "real"]
-    jobs = [(folder, name) for name in claims.CLAIMS for folder in folders]
+    jobs = [(folder, name) for name in CLAIMS for folder in folders]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda job: settle(job[0], name=job[1], sources=[]), jobs))
     for folder in folders:
-        assert list(claims.read(folder)) == [f"{name}/rendered" for name in claims.CLAIMS]
+        assert list(LEDGER.read(folder)) == [f"{name}/rendered" for name in CLAIMS]
     assert "not yet settled | not yet" not in (tmp_path / "claims.md").read_text()
 
 
@@ -229,5 +225,5 @@ def test_an_unknown_claim_is_answered_in_one_line(capsys: pytest.CaptureFixture[
 
 
 def test_the_committed_records_follow_from_their_rules() -> None:
-    for settled in claims.read(Path(__file__).parents[2] / "results").values():
-        assert settled.verdict in (*VERDICTS, claim_records.RULE_CHANGED)
+    for settled in LEDGER.read(Path(__file__).parents[2] / "results").values():
+        assert settled.verdict in (*VERDICTS, records.RULE_CHANGED)

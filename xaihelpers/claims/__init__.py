@@ -3,3 +3,8 @@
 from xaihelpers.extras import require
 
 require("study")
+
+from xaihelpers.claims.types import Claim, Measure, Verdict
+from xaihelpers.errors import ClaimError
+
+__all__ = ["Claim", "ClaimError", "Measure", "Verdict"]

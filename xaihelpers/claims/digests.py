@@ -5,67 +5,62 @@ Comments, docstrings and blank lines do not count: rewording never makes a recor
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 from xaihelpers import files
 from xaihelpers.chapters import files as chapters
-from xaihelpers.claims.types import Claim
-from xaihelpers.datasets.registry import RENDERED
-from xaihelpers.networks import checkpoints
+from xaihelpers.claims.reach import reached, statements
+from xaihelpers.claims.types import Claim, Measure
+from xaihelpers.errors import CheckpointError, RunnerError
 
-MEASURING = (
-    "cams",
-    "networks",
-    "datasets",
-    "metrics",
-    "study",
-    "experiments",
-)  # packages that decide a figure
-UNCOUNTED = {"exercise", "exercise-check", "parameters", "places"}  # cells that never do
+#: Every package that decides a figure. Of these, a folder counts whole as soon as one of its
+#: modules is imported. `claims.py` of an experiment is left out: the rule's digest covers it.
+MEASURING = ("cams", "networks", "datasets", "setups", "metrics", "study", "experiments")
+UNCOUNTED = {"exercise", "exercise-check", "parameters", "places"}  # tags of cells
 
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def statements(source: str) -> str:
-    """Python source without comment lines, docstrings, blank lines and trailing space."""
-    silent: set[int] = set()
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
-            said = node.body[0]
-            silent |= set(range(said.lineno, (said.end_lineno or said.lineno) + 1))
-    lines = [line.rstrip() for n, line in enumerate(source.splitlines(), 1) if n not in silent]
-    return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
-
-
 def code() -> dict[str, str]:
-    """Digest of every module of the measuring packages that this process has imported."""
-    packages = tuple(f"xaihelpers.{package}." for package in MEASURING)
-    names = sorted(name.split(".", 1)[1] for name in sys.modules if name.startswith(packages))
-    return {name: digest for name in names if (digest := module(name))}
+    """Digests of the folders of the measuring packages that this process has imported from."""
+    return {name: digest for name in sorted(_imported()) if (digest := part(name))}
 
 
-def module(name: str) -> str:
-    """Digest of a module such as "cams.maps"; "" if there is none."""
-    path = chapters.PACKAGE / (name.replace(".", "/") + ".py")
-    return _module(path, _stamp(path)) if path.exists() else ""
+def _imported() -> set[str]:
+    """Folders such as "datasets.rendered.fundus"; modules of the first level, such as "setups"."""
+    parts = set()
+    for name, loaded in list(sys.modules.items()):
+        package, _, below = name.partition(".")
+        first, _, rest = below.partition(".")
+        if package != "xaihelpers" or first not in MEASURING or below.endswith(".claims"):
+            continue
+        if not rest and not hasattr(loaded, "__path__"):
+            parts.add(first)
+        elif not hasattr(loaded, "__path__"):
+            parts.add(below.rpartition(".")[0])
+    return parts
+
+
+def part(name: str) -> str:
+    """Digest of the modules of a folder such as "cams.engine", or of one module; "" if neither."""
+    path = chapters.PACKAGE / name.replace(".", "/")
+    paths = sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+    counted = [path for path in paths if path.exists() and path.name != "claims.py"]
+    digests = [f"{path.name} {_module(path, _stamp(path))}" for path in counted]
+    return _short("\n".join(digests)) if digests else ""
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Changes whenever a file does; what is read once need not be read again."""
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size
+    """Changes whenever a file does; a file that was read once need not be read again."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 @cache
@@ -74,31 +69,15 @@ def _module(path: Path, stamp: tuple[int, int]) -> str:
 
 
 def rule(claim: Claim) -> str:
-    """Digest of a claim's rule: its function, what that refers to, and how rules are applied."""
-    return _short("\n".join([*_referred(claim.rule, {}).values(), _source(Claim.judge)]))
+    """Digest of a claim's rule: all that decides its verdict, wherever in the package it stands.
 
-
-@cache
-def _source(function: Callable[..., Any]) -> str:
-    return statements(dedent(inspect.getsource(function)))
-
-
-def _referred(function: Callable[..., Any], found: dict[str, str]) -> dict[str, str]:
-    """Sources by name: the function, the functions and constants of its module that it uses."""
-    found[function.__qualname__] = _source(function)
-    names: list[str] = []
-    pending = [function.__code__]
-    while pending:
-        code = pending.pop()
-        names += code.co_names
-        pending += [const for const in code.co_consts if inspect.iscode(const)]
-    for name in sorted(set(names) & set(function.__globals__) - set(found)):
-        value = function.__globals__[name]
-        if inspect.isfunction(value) and value.__module__ == function.__module__:
-            _referred(value, found)
-        elif isinstance(value, int | float | str | tuple):
-            found[name] = f"{name} = {value!r}"
-    return found
+    That is the rule's function and every function, class and constant of ours that it reaches, the
+    names of measures that it expects, and how rules are applied and measures are read. A function
+    may move to another module or change its docstring: the digest stays.
+    """
+    read = [vars(Measure)[name].fget for name in ("known", "lowest", "highest")]
+    expected = repr((claim.measures, claim.optional))
+    return _short("\n".join([*sorted(reached(claim.rule, Claim.judge, *read)), expected]))
 
 
 def chapter(name: str) -> str:
@@ -106,7 +85,7 @@ def chapter(name: str) -> str:
     try:
         path = chapters.notebooks_dir() / f"{name}.ipynb"
         return _chapter(path, _stamp(path))
-    except (chapters.RunnerError, OSError):
+    except (RunnerError, OSError):
         return ""
 
 
@@ -122,27 +101,34 @@ def _chapter(path: Path, stamp: tuple[int, int]) -> str:
 
 def data_version(name: str) -> str:
     """The renderer's version as text; "" for a set that is not rendered."""
+    from xaihelpers.datasets.registry import RENDERED  # here: reading claims loads no data sets
+
     return str(RENDERED[name].VERSION) if name in RENDERED else ""
 
 
 def _known_checkpoints(results: Path) -> set[str]:
+    from xaihelpers.networks import checkpoints  # here: reading claims loads no networks
+
     folders = {results, results / "real", files.results_dir(), files.results_dir() / "real"}
     paths = [path for folder in folders for path in folder.glob("checkpoints/*.safetensors")]
-    found = set()
+    known = set()
     for path in paths:
         try:
-            found.add(checkpoints.read_card(path)["sha256"])
-        except checkpoints.CheckpointError:
+            known.add(checkpoints.read_card(path)["sha256"])
+        except CheckpointError:
             continue  # an unreadable card vouches for nothing
-    return found
+    return known
 
 
 def stale(record: Mapping[str, Any], claim: Claim, results: Path) -> list[str]:
     """Why a stored record no longer speaks for the present state; empty if it does.
 
-    record: as stored. results: the folder that its tables and checkpoints lie in.
+    Args:
+        record: as it is stored.
+        claim: the claim that it settles.
+        results: the folder that its tables and checkpoints lie in.
     """
-    changed = [name for name, digest in record["code"].items() if module(name) != digest]
+    changed = [name for name, digest in record["code"].items() if part(name) != digest]
     reasons = [f"code changed: {', '.join(changed)}"] if changed else []
     if record["rule"] != rule(claim):
         reasons.append("the rule changed")

@@ -9,19 +9,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from xaihelpers.claims import digests as claim_digests
+from xaihelpers.claims import digests
 from xaihelpers.claims.types import Claim, Measure
 from xaihelpers.errors import ClaimError
-from xaihelpers.experiments.all_claims import CLAIMS
 
 RULE_CHANGED = "rule changed since"
 
 
 @dataclass(frozen=True, repr=False)
-class Settled:
+class SettledClaim:
     """A claim with its measures and what they rest on.
 
-    record: as it stands in `claims.json`, but for measures and verdict.
+    Args:
+        claim: the claim.
+        measures: its measures, by name.
+        record: all else that `claims.json` holds of it, but for the verdict.
     """
 
     claim: Claim
@@ -30,12 +32,12 @@ class Settled:
 
     @property
     def verdict(self) -> str:
-        """What the claim's rule gives for these measures.
+        """The verdict that the claim's rule gives for these measures.
 
         If the rule is no longer the one that stood when they were taken, there is no verdict:
         a rule must not be fitted to figures that are known.
         """
-        if self.record["rule"] != claim_digests.rule(self.claim):
+        if self.record["rule"] != digests.rule(self.claim):
             return RULE_CHANGED
         return self.claim.judge(self.measures)
 
@@ -48,8 +50,8 @@ class Settled:
     def as_json(self) -> dict[str, Any]:
         """Everything that is stored, digest last."""
         measures = {name: _plain(measure) for name, measure in self.measures.items()}
-        held = {"verdict": self.verdict, "measures": measures, **self.record}
-        return held | {"digest": _digest(held)}
+        content = {"verdict": self.verdict, "measures": measures, **self.record}
+        return content | {"digest": digest(content)}
 
     def __repr__(self) -> str:
         lines = [
@@ -66,8 +68,9 @@ def _plain(measure: Measure) -> dict[str, Any]:
     return {**asdict(measure), "value": measure.value if measure.known else None}
 
 
-def _digest(held: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
+def digest(content: Mapping[str, Any]) -> str:
+    """The digest of a record, by which a change by hand is noticed."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def data_line(record: Mapping[str, Any]) -> str:
@@ -78,58 +81,40 @@ def data_line(record: Mapping[str, Any]) -> str:
     return ", ".join(sets) or "no data set: it follows from how things are made"
 
 
-def ledger_folder(results: Path | str) -> Path:
-    """The folder whose ledger shows these results: real results lie in `real/` below it."""
-    results = Path(results)
-    return results.resolve().parent if results.resolve().name == "real" else results
-
-
-def read(results: Path | str) -> dict[str, Settled]:
-    """The records of one folder by claim and origin, e.g. "C2/rendered"; none if none was settled.
+def read(path: Path, claims: Mapping[str, Claim]) -> dict[str, SettledClaim]:
+    """The records of a file by claim and origin, e.g. "C2/rendered"; none if there is no file.
 
     Raises:
-        ClaimError: a record that was changed by hand: it does not have its digest, or its verdict
-            is not what its rule gives.
+        ClaimError: the file cannot be read, or a record was changed by hand: it does not have its
+            digest, or its verdict is not what its rule gives.
     """
-    path = Path(results) / "claims.json"
     if not path.exists():
         return {}
     try:
-        stored_records = json.loads(path.read_text(encoding="utf-8"))
-        return {key: _opened(key, held, path) for key, held in stored_records.items()}
+        contents = json.loads(path.read_text(encoding="utf-8"))
+        return {key: _settled(key, content, path, claims) for key, content in contents.items()}
+    except ClaimError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, ClaimError):
-            raise
         raise ClaimError(f"{path} cannot be read ({error}); delete it and settle again") from error
 
 
-def _opened(key: str, held: dict[str, Any], path: Path) -> Settled:
-    claim = CLAIMS[key.split("/")[0]]
+def _settled(
+    key: str, content: dict[str, Any], path: Path, claims: Mapping[str, Claim]
+) -> SettledClaim:
+    claim = claims[key.split("/")[0]]
     again = f"`{claim.command}` settles it again, after its entry is deleted from {path}"
-    digest, verdict = held.pop("digest"), held["verdict"]
-    if digest != _digest(held):
+    stored_digest, verdict = content.pop("digest"), content["verdict"]
+    if stored_digest != digest(content):
         raise ClaimError(f"the record {key} was changed by hand: {again}")
-    del held["verdict"]
+    del content["verdict"]
     measures = {
         name: Measure(**{**values, "value": float("nan")} if values["value"] is None else values)
-        for name, values in held.pop("measures").items()
+        for name, values in content.pop("measures").items()
     }
-    settled = Settled(claim, measures, held)
+    settled = SettledClaim(claim, measures, content)
     if settled.verdict not in (verdict, RULE_CHANGED):
         raise ClaimError(
             f"the record {key} says {verdict!r}, its rule gives {settled.verdict!r}: {again}"
         )
     return settled
-
-
-def stored(results: Path | str) -> dict[str, tuple[Settled, Path]]:
-    """All records that a ledger shows, each with the folder it lies in.
-
-    Real results are read from `real/` too, and only there and here; rendered ones from here alone.
-    """
-    folder = ledger_folder(results)
-    found = {key: (record, folder) for key, record in read(folder).items()}
-    for key, record in read(folder / "real").items():
-        if record.record["origin"] == "real":
-            found[key] = (record, folder / "real")
-    return found

@@ -5,24 +5,45 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol, get_args
 
-from xaihelpers.errors import ClaimError
+from xaihelpers.claims import names
+from xaihelpers.errors import ClaimError, EvaluationError
 
 Verdict = Literal["confirmed", "refuted", "depends", "not testable here"]
-VERDICTS: tuple[Verdict, ...] = ("confirmed", "refuted", "depends", "not testable here")
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+
+class IntervalLike(Protocol):
+    """An estimate with the ends of its interval, such as `metrics.intervals.Interval`."""
+
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def count(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class Measure:
     """A measured figure.
 
-    value: NaN where it cannot be measured on these data; the claim is then not testable here.
-    low, high: its 95 % interval, both or neither.
-    n: how many independent things (images, networks) it rests on. unit: "", "%", "px" ...
+    Args:
+        value: NaN where it cannot be measured on these data; the claim is then not testable here.
+        low: the lower end of its 95 % interval; both ends or neither.
+        high: the upper end.
+        n: the number of independent things (images, networks) that it rests on.
+        unit: "", "%", "px" and so on.
 
     Raises:
         ClaimError: one end of the interval without the other, or a value outside it.
+
+    Example:
+        >>> print(Measure(0.912, 0.895, 0.928, n=900))
+        0.912 [0.895, 0.928], n = 900
     """
 
     value: float
@@ -42,6 +63,17 @@ class Measure:
             slack = 1e-9 * max(1.0, abs(self.value))
             if not self.low - slack <= self.value <= self.high + slack:
                 raise ClaimError(f"value {self.value} lies outside [{self.low}, {self.high}]")
+
+    @classmethod
+    def of(cls, interval: IntervalLike, unit: str = "") -> Measure:
+        """The measure of an estimate with its interval; NaN where one of the three is not finite.
+
+        A percentile interval of a skewed figure can leave out the estimate; it is then widened.
+        """
+        ends = (interval.low, interval.estimate, interval.high)
+        if not all(map(math.isfinite, ends)):
+            return cls(math.nan)  # a share of an effect of 0
+        return cls(interval.estimate, min(ends), max(ends), interval.count, unit)
 
     @property
     def known(self) -> bool:
@@ -75,16 +107,38 @@ def _digits(number: float | None) -> str:
     return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
+def measure_or_nan(make: Callable[..., IntervalLike], *arguments: Any, **options: Any) -> Measure:
+    """The measure of the interval that `make` returns; NaN where there are too few values for one.
+
+    Args:
+        make: a function such as `metrics.intervals.bootstrap_interval`.
+        arguments: passed on to `make`, as are `options`.
+    """
+    try:
+        return Measure.of(make(*arguments, **options))
+    except EvaluationError:
+        return Measure(math.nan)
+
+
 Rule = Callable[[Mapping[str, Measure]], Verdict]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A statement of a source, and how it will be judged: written before anything is measured.
+    """A statement of a source, and how it is judged: written before anything is measured.
 
-    how: what is measured. chapter: where. rule_text: the rule in words.
-    rule: the same as a function of the measures, by name. depends_on: what it depends on, shown
-    beside the verdict "depends".
+    Args:
+        id: "C1", "C2" and so on.
+        statement: what the source says.
+        source: the paper or project that says it.
+        how: what is measured.
+        chapter: the name of the chapter that measures it.
+        rule_text: the rule in words.
+        rule: the same as a function of the measures, by name.
+        measures: patterns of the names that the rule reads, e.g. "{network}: gain"; each must be
+            there, NaN where it cannot be measured on the data at hand (see `names`).
+        optional: patterns of the names of further measures that may be reported.
+        depends_on: what the verdict depends on, shown beside "depends".
     """
 
     id: str
@@ -94,6 +148,8 @@ class Claim:
     chapter: str
     rule_text: str
     rule: Rule
+    measures: tuple[str, ...]
+    optional: tuple[str, ...] = ()
     depends_on: str = ""
 
     @property
@@ -104,37 +160,36 @@ class Claim:
     def judge(self, measures: Mapping[str, Measure]) -> Verdict:
         """The verdict that follows from the measures, and no other.
 
+        "Not testable here" if the rule reads a measure that is NaN, or says so itself.
+
         Raises:
-            ClaimError: there are none, the rule needs one that is missing, or it gives no verdict.
+            ClaimError: a measure is missing or misnamed, or the rule gives no verdict.
         """
-        if not measures:
-            raise ClaimError(f"{self.id} cannot be settled without a measure")
-        asked = _Asked(measures)
-        try:
-            verdict = self.rule(asked)
-        except KeyError as error:
+        if wrong := names.problems(self.measures, self.optional, measures):
             raise ClaimError(
-                f"{self.id}'s rule needs the measure {error}; given are {', '.join(measures)}. "
-                f"The rule: {self.rule_text}"
-            ) from error
+                f"{self.id} cannot be settled: {'; '.join(wrong)}. What cannot be measured on some "
+                f"data is given as NaN. The rule: {self.rule_text}"
+            )
+        read = _ReadMeasures(measures)
+        verdict = self.rule(read)
         if verdict not in VERDICTS:
             raise ClaimError(f"{self.id}'s rule gave {verdict!r}, not one of {VERDICTS}")
-        if not all(measures[name].known for name in asked.names):
+        if not all(measures[name].known for name in read.names):
             return "not testable here"
         return verdict
 
 
-class _Asked(Mapping[str, Measure]):
-    """Measures that remember which of them a rule has looked at."""
+class _ReadMeasures(Mapping[str, Measure]):
+    """Measures that remember which of them a rule has read."""
 
     def __init__(self, measures: Mapping[str, Measure]) -> None:
         self._measures = measures
         self.names: set[str] = set()
 
     def __getitem__(self, name: str) -> Measure:
-        found = self._measures[name]
+        measure = self._measures[name]
         self.names.add(name)
-        return found
+        return measure
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._measures)

@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+from xaihelpers.errors import XaiError
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -69,11 +71,11 @@ def badges(arguments: argparse.Namespace) -> int:
 
 
 def claims(arguments: argparse.Namespace) -> int:
-    from xaihelpers.claims import settle as job
+    from xaihelpers.experiments import LEDGER
 
     if not arguments.ids:
-        return job.show()
-    return job.rerun(arguments.ids, arguments.profile, arguments.seed, arguments.data_root)
+        return LEDGER.show()
+    return LEDGER.rerun(arguments.ids, arguments.profile, arguments.seed, arguments.data_root)
 
 
 def sweep(arguments: argparse.Namespace) -> int:
@@ -229,9 +231,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.parameters = rest
     try:
         return arguments.command(arguments)
-    except Exception as error:
-        if not type(error).__module__.startswith("xaihelpers."):
-            raise  # a bug, or something outside: the traceback is wanted
+    except XaiError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

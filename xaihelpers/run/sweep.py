@@ -20,8 +20,8 @@ from xaihelpers import files
 from xaihelpers.chapters import files as chapters
 from xaihelpers.chapters import runner
 from xaihelpers.chapters.runner import Outcome, Processes
-from xaihelpers.claims import records as claim_records
 from xaihelpers.errors import RunnerError
+from xaihelpers.experiments import LEDGER
 
 ENGINES = ("local", "dask")
 SPAN = re.compile(r"(-?\d+)\.\.(-?\d+)")
@@ -189,4 +189,4 @@ def run(
 
 def verdicts(folder: Path) -> dict[str, str]:
     """The verdict of every claim that a run settled: {"C1": "confirmed"}."""
-    return {record.claim.id: record.verdict for record in claim_records.read(folder).values()}
+    return {record.claim.id: record.verdict for record in LEDGER.read(folder).values()}

@@ -10,6 +10,7 @@ import torch
 from xaihelpers import networks
 from xaihelpers.datasets.rendered import scenes
 from xaihelpers.experiments.failures import measure as failures
+from xaihelpers.experiments.failures import tables
 from xaihelpers.networks import checkpoints
 from xaihelpers.setups import open_setup
 
@@ -39,15 +40,15 @@ def test_attacks_are_measured_once_and_again_for_another_network(
 ) -> None:
     monkeypatch.setattr(failures, "_right_and_visible", lambda study, count: [4, 7])
     failures.attacks()
-    table = failures.read("c13_attacks", home / "results")
+    table = tables.read("c13_attacks", home / "results")
     assert table["index"].tolist() == [4, 7]
     assert (table["energy_before"].between(0, 1)).all()
-    stamp = failures.table_path("c13_attacks").stat().st_mtime_ns
+    stamp = tables.table_path("c13_attacks").stat().st_mtime_ns
     failures.attacks()
-    assert failures.table_path("c13_attacks").stat().st_mtime_ns == stamp
+    assert tables.table_path("c13_attacks").stat().st_mtime_ns == stamp
     save_network(1)
     failures.attacks()
-    again = failures.read("c13_attacks", home / "results")
+    again = tables.read("c13_attacks", home / "results")
     assert again["index"].tolist() == [4, 7]
     assert set(again["checkpoint"]).isdisjoint(table["checkpoint"])
 
@@ -63,7 +64,7 @@ def test_a_scene_is_attacked_towards_a_class_that_is_not_in_it(home: Path) -> No
 
 def test_every_wrong_answer_is_found(home: Path) -> None:
     failures.failures(limit=12)
-    table = failures.read("c15_failures", home / "results")
+    table = tables.read("c15_failures", home / "results")
     study = open_setup("scenes", ARCH, limit=12)
     images = torch.stack([torch.tensor(study.data[i].image) for i in range(12)])
     answers = networks.predict(study.model, images.permute(0, 3, 1, 2)).argmax(dim=1)
@@ -76,24 +77,24 @@ def test_every_wrong_answer_is_found(home: Path) -> None:
 def test_a_search_through_more_images_takes_the_place_of_a_smaller_one(home: Path) -> None:
     for limit, searched in ((6, 6), (12, 12), (6, 12)):
         failures.failures(limit=limit)
-        table = failures.read("c15_failures", home / "results")
+        table = tables.read("c15_failures", home / "results")
         assert set(table["searched"]) == {searched}
         assert table["index"].is_unique
 
 
 def test_an_unknown_part_ends_with_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        failures.main(["marker", "atacks"])
+        failures.main(["failures", "atacks"])
     assert "invalid choice: 'atacks'" in capsys.readouterr().err
 
 
 def test_a_chapter_finds_the_shipped_table_beside_other_results(home: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run python -m xaihelpers"):
-        failures.read("c8_marker", home / "results" / "real")
-    shipped = failures.table_path("c8_marker")
+        tables.read("c8_marker", home / "results" / "real")
+    shipped = tables.table_path("c8_marker")
     shipped.parent.mkdir(parents=True)
     pd.DataFrame({"index": [1]}).to_csv(shipped, index=False)
-    assert failures.read("c8_marker", home / "results" / "real")["index"].tolist() == [1]
+    assert tables.read("c8_marker", home / "results" / "real")["index"].tolist() == [1]
     assert (home / "results" / "real" / "tables" / "c8_marker.csv").exists()
     pd.DataFrame({"index": [2]}).to_csv(shipped, index=False)  # measured again
-    assert failures.read("c8_marker", home / "results" / "real")["index"].tolist() == [2]
+    assert tables.read("c8_marker", home / "results" / "real")["index"].tolist() == [2]

@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 
 from xaihelpers import datasets, files, networks
 from xaihelpers.datasets.tensors import TensorSamples
-from xaihelpers.experiments.retinopathy.heads import hits
+from xaihelpers.experiments.heads.measure import hits
 from xaihelpers.files import save_table
 from xaihelpers.networks import recipes, training
 from xaihelpers.setups import data_version, load_data

@@ -1,93 +1,13 @@
-"""From the tables of `measure` to the measures that the rules C8 and C13 to C15 read."""
+"""From the tables of failures and attacks to the measures that the rules of C13 and C15 read."""
 
 from __future__ import annotations
 
-from itertools import product
-from math import nan
-
-import numpy as np
 import pandas as pd
 
-from xaihelpers.claims.types import Measure
-from xaihelpers.datasets.rendered import chest as chest_xray
+from xaihelpers.claims.types import Measure, measure_or_nan
 from xaihelpers.experiments.failures.attacked import energy_kept
-from xaihelpers.experiments.failures.rules import PAIRS
-from xaihelpers.metrics.intervals import Interval, bootstrap_interval, paired_difference
-
-COVID = chest_xray.CLASSES.index("COVID")
-
-
-def _measure(found: Interval) -> Measure:
-    low, high = min(found.low, found.estimate), max(found.high, found.estimate)
-    return Measure(found.estimate, low, high, found.count)
-
-
-def _ratio(energy: np.ndarray, area: np.ndarray) -> float:
-    return float(energy.mean() / area.mean())
-
-
-def _ratio_difference(energy: np.ndarray, other: np.ndarray, area: np.ndarray) -> float:
-    return float((energy.mean() - other.mean()) / area.mean())
-
-
-def cases(table: pd.DataFrame, arch: str, network: str, scheme: str) -> pd.DataFrame:
-    """One network's rows under one scheme, ordered by patient, with a column `right`."""
-    keys = {"arch": arch, "network": network, "scheme": scheme}
-    rows = table[(table[list(keys)] == list(keys.values())).all(axis=1)]
-    return rows.sort_values("index", ignore_index=True).assign(
-        right=lambda rows: (rows["predicted"] == rows["label"]).astype(float)
-    )
-
-
-def accuracy(table: pd.DataFrame, arch: str, network: str, scheme: str) -> Measure:
-    """Accuracy of a network under a scheme."""
-    return _measure(bootstrap_interval(cases(table, arch, network, scheme)["right"]))
-
-
-def _lost(table: pd.DataFrame, arch: str, network: str) -> np.ndarray:
-    """What swapping the text costs: 1, 0 or -1 for every patient."""
-    trained, swapped = (cases(table, arch, network, s)["right"] for s in ("as trained", "swapped"))
-    return (trained - swapped).to_numpy()
-
-
-def _covid(table: pd.DataFrame, arch: str, network: str) -> pd.DataFrame:
-    rows = cases(table, arch, network, "as trained")
-    return rows[rows["label"] == COVID]
-
-
-def c8(marker: pd.DataFrame) -> dict[str, Measure]:
-    """Heat on the text and its use, for all networks."""
-    measures: dict[str, Measure] = {}
-    for arch, network in product(PAIRS, ("linked", "balanced")):
-        rows = _covid(marker, arch, network)
-        ratio = bootstrap_interval(rows["marker_covid"], rows["marker_area"], statistic=_ratio)
-        measures[f"{arch} {network} marker ratio"] = _measure(ratio)
-        lost = bootstrap_interval(_lost(marker, arch, network))
-        measures[f"{arch} {network} accuracy lost when swapped"] = _measure(lost)
-    return measures
-
-
-def c14(marker: pd.DataFrame) -> dict[str, Measure]:
-    """How the two networks of every architecture differ, patient by patient."""
-    measures: dict[str, Measure] = {}
-    for arch in PAIRS:
-        linked, balanced = (_covid(marker, arch, network) for network in ("linked", "balanced"))
-        heat = [rows["marker_covid"].to_numpy() for rows in (linked, balanced)]
-        area = linked["marker_area"].to_numpy()
-        found = {
-            "accuracy lost, linked less balanced": paired_difference(
-                _lost(marker, arch, "linked"), _lost(marker, arch, "balanced")
-            ),
-            "marker ratio, linked less balanced": bootstrap_interval(
-                *heat, area, statistic=_ratio_difference
-            ),
-            "images that tell": bootstrap_interval((heat[0] > heat[1]).astype(float)),
-            "finding energy, balanced less linked": paired_difference(
-                balanced["finding_label"], linked["finding_label"]
-            ),
-        }
-        measures |= {f"{arch} {name}": _measure(interval) for name, interval in found.items()}
-    return measures
+from xaihelpers.experiments.marker.measures import planted
+from xaihelpers.metrics.intervals import bootstrap_interval, paired_difference
 
 
 def c13(attacks: pd.DataFrame) -> dict[str, Measure]:
@@ -105,16 +25,10 @@ def c13(attacks: pd.DataFrame) -> dict[str, Measure]:
             "energy after": bootstrap_interval(after),
             "correlation": bootstrap_interval(rows["correlation"].dropna()),
         }
-        measures |= {f"{study} {name}": _measure(interval) for name, interval in found.items()}
+        measures |= {f"{study} {name}": Measure.of(interval) for name, interval in found.items()}
         measures[f"{study} probability"] = Measure(rows["p_after"].median(), n=len(rows))
         measures[f"{study} area"] = Measure(area.mean(), n=len(rows))
     return measures
-
-
-def planted(marker: pd.DataFrame) -> pd.DataFrame:
-    """Failures with a known cause: a text made a linked network say COVID."""
-    rows = pd.concat([cases(marker, arch, "linked", "swapped") for arch in PAIRS])
-    return rows[(rows["label"] != COVID) & (rows["predicted"] == COVID)]
 
 
 def c15(failures: pd.DataFrame, marker: pd.DataFrame) -> dict[str, Measure]:
@@ -122,12 +36,9 @@ def c15(failures: pd.DataFrame, marker: pd.DataFrame) -> dict[str, Measure]:
     own, other = (failures[f"turned_{name}"].astype(float) for name in ("own", "other"))
     caused = planted(marker)
     points = (caused["marker_answer"] > caused["marker_label"]).astype(float)
-    enough = len(points) > 1
     return {
-        "natural: turned, own less other map": _measure(paired_difference(own, other)),
-        "natural: turned by the own map": _measure(bootstrap_interval(own)),
-        "natural: turned by the other map": _measure(bootstrap_interval(other)),
-        "planted: points to the text": _measure(bootstrap_interval(points))
-        if enough
-        else Measure(nan),
+        "natural: turned, own less other map": Measure.of(paired_difference(own, other)),
+        "natural: turned by the own map": Measure.of(bootstrap_interval(own)),
+        "natural: turned by the other map": Measure.of(bootstrap_interval(other)),
+        "planted: points to the text": measure_or_nan(bootstrap_interval, points),
     }

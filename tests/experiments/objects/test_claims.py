@@ -2,8 +2,8 @@
 
 import pytest
 
-from xaihelpers.claims.types import Measure, Verdict
-from xaihelpers.experiments.objects import rules as scenes_rules
+from xaihelpers.claims import ClaimError, Measure, Verdict
+from xaihelpers.experiments.objects.claims import C10, C11, C12
 
 
 def around(value: float, reach: float = 0.02) -> Measure:
@@ -35,14 +35,15 @@ def switches(
 def test_c10_asks_for_a_switch_and_for_detail(
     figures: tuple[float, float, float, float], verdict: Verdict
 ) -> None:
-    assert scenes_rules.c10(switches(*figures)) == verdict
+    assert C10.judge(switches(*figures)) == verdict
 
 
 def test_c10_depends_where_networks_disagree_and_needs_every_measure() -> None:
     good = switches(0.8, 0.7, -0.3, 0.2)
-    assert scenes_rules.c10(good | switches(0.8, 0.7, 0.1, 0.2, "small_vgg")) == "depends"
+    assert C10.judge(good | switches(0.8, 0.7, 0.1, 0.2, "small_vgg")) == "depends"
     del good["resnet18: detail"]
-    assert scenes_rules.c10(good) == "not testable here"
+    with pytest.raises(ClaimError, match='"resnet18: detail" is missing'):
+        C10.judge(good)
 
 
 @pytest.mark.parametrize(
@@ -58,12 +59,11 @@ def test_c10_depends_where_networks_disagree_and_needs_every_measure() -> None:
 def test_c11_weighs_the_gain_against_the_price(
     gains: tuple[float, float], price: float, verdict: Verdict
 ) -> None:
-    measures = {
-        f"{name}: gain over a fixed box": around(gain)
-        for name, gain in zip(("resnet18", "small_vgg"), gains, strict=True)
-    }
-    assert scenes_rules.c11(measures | {"resnet18: price of 15 %": around(price)}) == verdict
-    assert scenes_rules.c11(measures) == "not testable here"
+    measures = {}
+    for name, gain in zip(("resnet18", "small_vgg"), gains, strict=True):
+        measures[f"{name}: gain over a fixed box"] = around(gain)
+        measures[f"{name}: price of 15 %"] = around(price)
+    assert C11.judge(measures) == verdict
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,13 @@ def test_c12_asks_for_a_better_model_at_both_thresholds(
         "trained on seeds at 20 %": around(paper),
         "trained on seeds at the best threshold": around(best),
     }
-    assert scenes_rules.c12(measures) == verdict
+    assert C12.judge(measures) == verdict
 
 
 def test_c12_does_not_rest_on_raw_seeds() -> None:
-    raw = {"raw seeds at 20 %": around(0.2)}
-    assert scenes_rules.c12(raw) == "not testable here"
+    measures = {
+        "trained on seeds at 20 %": around(0.05),
+        "trained on seeds at the best threshold": around(0.05),
+        "raw seeds at 20 %": around(-0.2),
+    }
+    assert C12.judge(measures) == "confirmed"

@@ -1,6 +1,6 @@
 """What does CAM's changed architecture cost? VGG19 with three heads on the same data and budget.
 
-    python -m xaihelpers.experiments.retinopathy.heads [--setting frozen|scratch] [--seeds 3]
+    python -m xaihelpers.experiments.heads.measure [--setting frozen|scratch] [--seeds 3]
 
 writes results/tables/c18_heads.csv, one row per network; a row of these images and weights that
 is there is not made again.
@@ -173,7 +173,7 @@ def _row(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the rows that are missing, saving after each; returns 0."""
-    parser = argparse.ArgumentParser(prog="python -m xaihelpers.experiments.retinopathy.heads")
+    parser = argparse.ArgumentParser(prog="python -m xaihelpers.experiments.heads.measure")
     parser.add_argument("--setting", choices=SETTINGS, action="append")
     parser.add_argument("--seeds", type=int, default=3)
     chosen = parser.parse_args(arguments)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from xaihelpers.experiments.retinopathy import heads
+from xaihelpers.experiments.heads import measure as heads
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Identities between the methods that hold by how networks are made."""
