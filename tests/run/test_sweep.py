@@ -80,11 +80,15 @@ def test_options_without_values_are_refused(rest: list[str]) -> None:
 def test_every_run_has_its_own_results_and_a_second_sweep_keeps_them(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settling = "measures = {'net: largest relative difference': claims.Measure(float(SEED))}\n"
-    settling += "claims.settle('C9', measures, sources=[], seed=SEED, profile=PROFILE, "
+    settling = "measures = {'net: largest relative difference': Measure(float(SEED))}\n"
+    settling += "LEDGER.settle('C9', measures, sources=[], seed=SEED, profile=PROFILE, "
     settling += "results=RESULTS)"
     notebooks = write_chapter(
-        folder, "print(SEED, NETWORK)", "from xaihelpers.claims import settle as claims", settling
+        folder,
+        "print(SEED, NETWORK)",
+        "from xaihelpers.claims import Measure",
+        "from xaihelpers.experiments import LEDGER",
+        settling,
     )
     rest = ["--seed", "0..1", "--network", "vgg19"]
 

@@ -10,6 +10,9 @@ from textwrap import dedent
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+PLAIN = (bool, int, float, str)  # values that count as they are
+FOLLOWED = (FunctionType, type)
+
 
 def statements(source: str) -> str:
     """Python source without comment lines, docstrings, blank lines and trailing space."""
@@ -31,8 +34,10 @@ def reached(*start: Any) -> set[str]:
     given functions come from: by their names, as attributes of modules, in closures, defaults,
     partial functions and containers. Libraries are not followed.
     """
-    pending, done, sources = list(_leaves(start)), set[int](), set[str]()
-    packages = {"xaihelpers", *(_package(item) for item in pending)}
+    leaves = list(_leaves(start))
+    sources = {f"given {leaf!r}" for leaf in leaves if isinstance(leaf, PLAIN)}
+    pending, done = [leaf for leaf in leaves if isinstance(leaf, FOLLOWED)], set[int]()
+    packages = {"xaihelpers", *map(_package, pending)}
     while pending:
         item = pending.pop()
         if id(item) in done or _package(item) not in packages:
@@ -42,9 +47,8 @@ def reached(*start: Any) -> set[str]:
         for function in _functions(item):
             for name, value in _values(function, packages):
                 leaves = list(_leaves(value))
-                pending += [leaf for leaf in leaves if isinstance(leaf, FunctionType | type)]
-                plain = [repr(leaf) for leaf in leaves if isinstance(leaf, int | float | str)]
-                if plain:
+                pending += [leaf for leaf in leaves if isinstance(leaf, FOLLOWED)]
+                if plain := [repr(leaf) for leaf in leaves if isinstance(leaf, PLAIN)]:
                     sources.add(f"{name} = {', '.join(plain)}")
     return sources
 

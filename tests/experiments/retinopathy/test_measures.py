@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xaihelpers.claims.types import VERDICTS
 from xaihelpers.experiments import CLAIMS
 from xaihelpers.experiments.retinopathy import measures
 from xaihelpers.experiments.retinopathy.corner_causes import FACTORS
@@ -60,6 +61,7 @@ def test_c3_holds_the_whole_effect_and_every_suspects_share() -> None:
     assert found["features.6: whole effect"].value == pytest.approx(2 * 45)
     assert found["features.6: noise"].value == pytest.approx(weights["noise"] / 45)
     assert len(found) == 1 + len(FACTORS)
+    assert CLAIMS["C3"].judge(found) in VERDICTS  # every suspect is one that the claim expects
 
 
 def test_c4_compares_the_networks_on_the_images_that_both_have_seen() -> None:

@@ -13,6 +13,8 @@ CHAPTER = "14_aptos"
 NETWORKS = ("efficientnet_b0", "vgg19")
 GRIDS = ("7 x 7", "14 x 14", "native (14 x 14 and 7 x 7)")
 BASELINES = ("centre", "random weights")
+GUESSED = ("small gradients", "noise")  # what the source took for the cause
+OTHERS = ("formula", "tensor", "coarse grid", "zero padding", "eps", "no ReLU", "placement")
 
 
 def c1(measures: Measures) -> Verdict:
@@ -102,7 +104,7 @@ C3 = Claim(
     ),
     rule=c3,
     measures=("{tensor}: small gradients", "{tensor}: noise", "{tensor}: whole effect"),
-    optional=("{tensor}: {suspect}",),
+    optional=tuple(f"{{tensor}}: {suspect}" for suspect in OTHERS),
     depends_on="the tensor that is hooked",
 )
 

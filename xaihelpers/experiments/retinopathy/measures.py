@@ -15,13 +15,12 @@ import pandas as pd
 
 from xaihelpers.claims.types import Measure, measure_or_nan
 from xaihelpers.experiments.retinopathy import corner_causes, corner_tables
-from xaihelpers.experiments.retinopathy.claims import NETWORKS
+from xaihelpers.experiments.retinopathy.claims import GUESSED, NETWORKS
 from xaihelpers.metrics.factorial import Outcomes
 from xaihelpers.metrics.intervals import bootstrap_interval
 from xaihelpers.study.layer_study import mean_of, paired
 
 Scores = Mapping[str, pd.DataFrame]  # network -> table of `layer_study.layer_scores`
-GUESSED = ("small gradients", "noise")  # what the source took for the cause
 GRIDS = {  # what is compared: VGG19's layer, EfficientNet-B0's layer
     "7 x 7": ("last", "last"),
     "14 x 14": ("stage4", "stage4"),
