@@ -170,7 +170,10 @@ def _fix_padding(model: nn.Module) -> None:
         if type(module).__name__ != "Conv2dSame":
             continue
         assert isinstance(module, nn.Conv2d)
-        extra = [k - 2 if s == 2 else k - 1 for k, s in zip(module.kernel_size, module.stride)]
+        extra = [
+            k - 2 if s == 2 else k - 1
+            for k, s in zip(module.kernel_size, module.stride, strict=True)
+        ]
         below, right = (e - e // 2 for e in extra)
         fixed = nn.Conv2d(
             module.in_channels,
