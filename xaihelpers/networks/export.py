@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 PRECISIONS = ("fp32", "fp16", "int8")
 STRIDE = 32  # sides of the input are multiples of it
 TOLERANCE = 1e-4  # of the largest logit, in float32
-SMALL = 256  # numbers; shorter tensors keep float32, as they weigh nothing
 
 
 @dataclass(frozen=True)
@@ -199,11 +198,11 @@ def _shrink(graph: GraphProto, precision: str) -> None:
     nodes = []
     for tensor in list(graph.initializer):
         values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < SMALL:
+        if values.dtype != np.float32 or values.ndim < 2:  # biases and batch norms weigh little
             continue
         graph.initializer.remove(tensor)
         name = tensor.name
-        if precision == "fp16" or values.ndim < 2:
+        if precision == "fp16":
             stored = numpy_helper.from_array(values.astype(np.float16), f"{name}_fp16")
             nodes.append(helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT))
             graph.initializer.append(stored)

@@ -32,10 +32,14 @@ def open_network(name: str) -> tuple[nn.Module, Card]:
     if name not in exportable():
         raise ArchitectureError(f"no network {name!r}; choose one of {', '.join(exportable())}")
     if name == "imagenet":
-        model, about = imagenet.load()
+        model, _ = imagenet.load()
         layer = networks.LAYERS[imagenet.ARCH]["last"]
         return model, Card(
-            "EfficientNet-Lite0 (ImageNet)", imagenet.class_names(), layer, imagenet.MEAN, imagenet.STD
+            "EfficientNet-Lite0 (ImageNet)",
+            imagenet.class_names(),
+            layer,
+            imagenet.MEAN,
+            imagenet.STD,
         )
     setup, arch = name.split(":")
     model, about = networks.load_shipped(setup, arch)
