@@ -14,7 +14,7 @@ QUICK    = not slow and not notebook and not browser and not training
 UPLOADS  = tornado_settings="{'websocket_max_message_size': 104857600}"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce train check test lab app bench lint clean notebooks site
+.PHONY: help setup reproduce train check test lab app bench demo lint clean notebooks site
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -46,6 +46,11 @@ lab: setup  ## open the chapters in JupyterLab
 app: setup  ## the explorer as a page on this machine, at 127.0.0.1 only (DATA_ROOT=folder for real data)
 	DATA_ROOT="$(abspath $(DATA_ROOT))" JUPYTER_PATH=apps/share $(BIN)/voila apps/explorer.ipynb --template=explorer --Voila.ip=127.0.0.1 --Voila.$(UPLOADS)
 
+demo: setup  ## the browser page on this machine, at 127.0.0.1 only
+	$(BIN)/python apps/browser/build.py build/site/browser
+	@echo "open http://127.0.0.1:8000/browser/"
+	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory build/site
+
 bench: setup  ## speed side by side with the peers
 	$(BIN)/python -m benchmarks
 
@@ -54,6 +59,7 @@ notebooks: setup  ## run the chapters and store their outputs in place
 
 site: setup  ## the chapters, ledger and reference as a static site in build/site
 	$(BIN)/python -m sphinx -q -c docs . build/site
+	$(BIN)/python apps/browser/build.py build/site/browser || echo "the site has no browser page: see the error above"
 	@echo "open build/site/index.html"
 
 lint: setup  ## style, types, import staircase

@@ -78,6 +78,12 @@ def claims(arguments: argparse.Namespace) -> int:
     return LEDGER.rerun(arguments.ids, arguments.profile, arguments.seed, arguments.data_root)
 
 
+def export(arguments: argparse.Namespace) -> int:
+    from xaihelpers.run import export as job
+
+    return job.run(arguments.name, arguments.to, arguments.precision)
+
+
 def sweep(arguments: argparse.Namespace) -> int:
     from xaihelpers.run import sweep as job
 
@@ -217,6 +223,16 @@ def build_parser() -> argparse.ArgumentParser:
     _add_study(commands)
     _add_claims(commands)
     _add_sweep(commands)
+    exported = commands.add_parser("export", help="a network as ONNX, with the maps of all classes")
+    exported.add_argument("name", help="imagenet, or a setup's network such as fundus:vgg19")
+    exported.add_argument("--to", required=True, metavar="FILE.onnx")
+    exported.add_argument(
+        "--precision",
+        choices=("fp32", "fp16", "int8"),
+        default="fp32",
+        help="of the stored weights; arithmetic is in fp32 (default: fp32)",
+    )
+    exported.set_defaults(command=export)
     places = commands.add_parser("badges", help="write the repository's address into the chapters")
     places.set_defaults(command=badges)
     return parser
