@@ -94,3 +94,11 @@ def test_tables_and_chart_are_written_and_no_photograph(sample: Path) -> None:
         "tables/photographs_grid_pointing.csv",
     ]
     assert sorted(p for p in home.rglob("*.*")) == sorted(paths)
+
+
+def test_another_order_is_printed_and_not_written(
+    sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert photographs.run(sample, SMALL) == 0
+    assert "not written" in capsys.readouterr().out
+    assert not (sample / "home" / "results").exists()

@@ -174,3 +174,20 @@ def write(tables: dict[str, pd.DataFrame]) -> list[Path]:
     paths.append(files.results_dir() / "figures" / "photographs_grid_pointing.png")
     save_figure(chart(tables["photographs_grid_pointing"]), paths[-1])
     return paths
+
+
+def run(data_root: str | Path, order: Order | None = None) -> int:
+    """Measure, print, and write the tables and the chart; returns 0.
+
+    Args:
+        data_root: see `measure`.
+        order: another order than that of the stored tables is printed only.
+    """
+    tables = measure(data_root, order)
+    for table in tables.values():
+        print(table.drop(columns=["versions"]).to_string(index=False))
+    if order in (None, Order()):
+        print("wrote", *write(tables))
+    else:
+        print("not written: the stored tables are another sample")
+    return 0
