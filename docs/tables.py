@@ -151,7 +151,7 @@ def layers(network: str) -> Callable[[], str]:
     def made() -> str:
         table = load("which_layer")
         if table.empty:
-            return "Not measured yet: `python -m xaihelpers.experiments.layers.measure`."
+            return "Not measured yet: `python -m xaihelpers measure layers`."
         table = table[(table["network"] == network) & (table["role"] != "-")]
         rows = []
         for role, part in table.groupby("role", sort=False):
@@ -171,7 +171,7 @@ def near(network: str) -> Callable[[], str]:
     def made() -> str:
         table = load("which_layer")
         if table.empty:
-            return "Not measured yet: `python -m xaihelpers.experiments.layers.measure`."
+            return "Not measured yet: `python -m xaihelpers measure layers`."
         table = table[table["network"] == network]
         rows = [
             [role, *(part.set_index("method")["near"].get(name, "-") for name in METHODS)]
@@ -186,7 +186,7 @@ def priors() -> str:
     """The maps that know nothing of the network, per study."""
     table = load("which_layer")
     if table.empty:
-        return "Not measured yet: `python -m xaihelpers.experiments.layers.measure`."
+        return "Not measured yet: `python -m xaihelpers measure layers`."
     table = table[table["role"] == "-"].drop_duplicates(["study", "method"])
     names = {"centre_gaussian": "a blob in the middle", "edges": "the edges of the image"}
     rows = [

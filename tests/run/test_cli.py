@@ -28,7 +28,7 @@ def test_help_names_every_command_without_importing_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for command in ("data", "train", "reproduce", "notebooks", "study"):
+    for command in ("data", "train", "reproduce", "notebooks", "measure"):
         assert command in done.stdout
 
 
@@ -54,25 +54,11 @@ def test_train_hands_over_study_and_arch(monkeypatch: pytest.MonkeyPatch) -> Non
     ]
 
 
-def test_study_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    note = lambda *given, **more: calls.append((given, more)) or 0  # noqa: E731
-    stand_in(monkeypatch, "xaihelpers.experiments.evidence.measure", run=note)
-    assert cli.main(["study", "fundus", "--networks", "vgg19", "--layers", "last"]) == 0
-    assert cli.main(["study", "--profile", "gpu", "--some", "5"]) == 0
-    (first, chosen), (second, more) = calls
-    assert first == (["fundus"], ["vgg19"], "quick", 0, "")
-    assert chosen["layers"] == ("last",)
-    assert second == ([], [], "gpu", 0, "")
-    assert (more["some"], more["images"]) == (5, None)
-
-
-@pytest.mark.parametrize("command", ["claims", "study"])
 def test_an_option_that_a_command_does_not_use_is_refused(
-    command: str, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):
-        cli.main([command, "--skip-bad"])
+        cli.main(["claims", "--skip-bad"])
     assert "unrecognized arguments: --skip-bad" in capsys.readouterr().err
 
 

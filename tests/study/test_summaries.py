@@ -71,3 +71,41 @@ def test_holms_adjustment_by_hand() -> None:
     adjusted = intervals.holm([0.01, 0.04, 0.03, 0.5])
     assert adjusted.tolist() == pytest.approx([0.04, 0.09, 0.09, 0.5])
     assert intervals.holm([0.9, 0.8]).tolist() == [1, 1]
+
+
+@pytest.fixture
+def chosen() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "image": [0, 1, 2, 2, 1, 0],
+            "method": ["a"] * 3 + ["b"] * 3,
+            "energy": [1.0, 2.0, 4.0, 1.0, 1.0, np.nan],
+        }
+    )
+
+
+def test_means_and_differences_are_taken_image_by_image(chosen: pd.DataFrame) -> None:
+    assert summaries.mean_of(chosen, "energy", method="b").count == 2
+    found = summaries.paired(chosen, "energy", {"method": "a"}, {"method": "b"})
+    assert (found.estimate, found.count) == ((1 + 3) / 2, 2)
+
+
+def test_a_choice_of_several_rows_per_image_is_refused(chosen: pd.DataFrame) -> None:
+    with pytest.raises(EvaluationError, match="one row per image"):
+        summaries.mean_of(chosen, "energy")
+    with pytest.raises(EvaluationError, match="0 rows"):
+        summaries.mean_of(chosen, "energy", method="c")
+
+
+def test_an_interval_table_has_a_row_per_layer_and_method_and_says_where_nothing_is_known() -> None:
+    table = pd.DataFrame(
+        {"layer": ["last"] * 3, "method": ["cam"] * 3, "x": [1.0, 1.0, np.nan], "y": [np.nan] * 3}
+    )
+    (row,) = summaries.interval_table(table, ("x", "y")).to_dict("records")
+    assert row == {
+        "layer": "last",
+        "method": "cam",
+        "images": 3,
+        "x": "1.000 [1.000, 1.000]",
+        "y": "-",
+    }

@@ -96,19 +96,10 @@ def sweep(arguments: argparse.Namespace) -> int:
     )
 
 
-def study(arguments: argparse.Namespace) -> int:
-    from xaihelpers.experiments.evidence import measure as evidence
+def measure(arguments: argparse.Namespace) -> int:
+    from xaihelpers.run import measure as job
 
-    fields = ("methods", "layers", "scores", "images", "fresh", "some")
-    chosen = {name: getattr(arguments, name) for name in fields}
-    return evidence.run(
-        arguments.study,
-        arguments.networks,
-        arguments.profile,
-        arguments.seed,
-        arguments.data_root,
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items()},
-    )
+    return job.run(arguments.name, arguments.rest)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -175,22 +166,19 @@ def _add_claims(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     ledger.set_defaults(command=claims)
 
 
-def _add_study(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_measure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from xaihelpers.run.measure import listing
+
     measured = commands.add_parser(
-        "study",
-        help="every method, layer and network over whole test sets, with baselines",
-        description="Several processes: accelerate launch -m xaihelpers study ...",
+        "measure",
+        help="the tables that take longer than a chapter, by name",
+        usage="%(prog)s NAME [options]   (options: %(prog)s NAME --help)",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=listing(),
     )
-    measured.add_argument("study", nargs="*", help="fundus, chest_xray ... (default: all)")
-    measured.add_argument("--networks", nargs="+", default=[], help="default: all of the study")
-    measured.add_argument("--layers", nargs="+", default=[], help="roles, such as last stage4")
-    measured.add_argument("--methods", nargs="+", default=[], help="the first is compared with")
-    measured.add_argument("--scores", nargs="+", default=[], help="figures over all images")
-    measured.add_argument("--images", type=int, help="how many, at random (0: all)")
-    measured.add_argument("--fresh", type=int, help="images for random weights (0: none)")
-    measured.add_argument("--some", type=int, help="images for removal figures (0: none)")
-    _add_run_options(measured)
-    measured.set_defaults(command=study)
+    measured.add_argument("name", metavar="NAME", help="what to measure, see below")
+    measured.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    measured.set_defaults(command=measure)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -220,7 +208,7 @@ def build_parser() -> argparse.ArgumentParser:
     stored = commands.add_parser("notebooks", help="execute the chapters and store them in place")
     stored.add_argument("names", nargs="*", help="numbers or names (default: all)")
     stored.set_defaults(command=notebooks)
-    _add_study(commands)
+    _add_measure(commands)
     _add_claims(commands)
     _add_sweep(commands)
     exported = commands.add_parser("export", help="a network as ONNX, with the maps of all classes")

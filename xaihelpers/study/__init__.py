@@ -8,25 +8,60 @@ from xaihelpers.extras import require
 
 require("study")
 
+from xaihelpers.study.case import Case, Prediction
+from xaihelpers.study.layer_tensors import LayerTensors, layer_tensors
+from xaihelpers.study.maps import (
+    NO_LAYER,
+    DatasetMaps,
+    compute_maps,
+    lift_by_kind,
+    priors_once,
+    score_maps,
+    without_own,
+)
 from xaihelpers.study.plan import BASELINES, PRIORS, Plan, Subject
-from xaihelpers.study.rows import finding_mask
+from xaihelpers.study.rows import MapScorer, finding_mask
 from xaihelpers.study.run import run_study
-from xaihelpers.study.scores import SCORES
-from xaihelpers.study.summaries import mean_table, method_table, paired_table, wide
+from xaihelpers.study.scores import SCORES, Score
+from xaihelpers.study.summaries import (
+    interval_table,
+    mean_of,
+    mean_table,
+    method_table,
+    paired,
+    paired_table,
+    wide,
+)
 from xaihelpers.study.table import ResumableTable, read_table
 
 __all__ = [
     "BASELINES",
+    "NO_LAYER",
+    "Case",
+    "DatasetMaps",
+    "LayerTensors",
+    "MapScorer",
     "PRIORS",
-    "SCORES",
     "Plan",
+    "Prediction",
     "ResumableTable",
+    "SCORES",
+    "Score",
     "Subject",
+    "compute_maps",
     "finding_mask",
+    "interval_table",
+    "layer_tensors",
+    "lift_by_kind",
+    "mean_of",
     "mean_table",
     "method_table",
+    "paired",
     "paired_table",
+    "priors_once",
     "read_table",
     "run_study",
+    "score_maps",
     "wide",
+    "without_own",
 ]

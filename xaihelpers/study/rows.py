@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
@@ -15,15 +15,26 @@ from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.errors import EvaluationError
 from xaihelpers.metrics import prior_maps, sanity
 from xaihelpers.metrics.localization import is_empty
-from xaihelpers.study.plan import Plan, Subject
-from xaihelpers.study.scores import SCORES, Case
+from xaihelpers.study.case import Case, Prediction
+from xaihelpers.study.layer_tensors import LayerTensors, layer_tensors
+from xaihelpers.study.plan import PRIORS, Plan, Subject
+from xaihelpers.study.scores import SCORES
+
+#: Prior maps that are the same at every layer.
+LAYERLESS = ("centre_gaussian", "uniform", "edges")
 
 
-def finding_mask(masks: dict[str, Tensor], names: Sequence[str]) -> Tensor:
+def finding_mask(masks: Mapping[str, Tensor], names: Sequence[str]) -> Tensor:
     """Union of the named masks: {name: (N, H, W) bool} -> (N, H, W) bool.
 
     Raises:
         EvaluationError: a name is not among the data set's masks.
+
+    Example:
+        >>> wire, clip = torch.tensor([[[[True, False]]], [[[False, True]]]])
+        >>> masks = {"wire": wire, "clip": clip}
+        >>> finding_mask(masks, ["wire", "clip"]).tolist()
+        [[[True, True]]]
     """
     missing = [name for name in names if name not in masks]
     if missing or not names:
@@ -31,11 +42,50 @@ def finding_mask(masks: dict[str, Tensor], names: Sequence[str]) -> Tensor:
     return torch.stack([masks[name] for name in names]).any(dim=0)
 
 
+def prior_map(name: str, images: Tensor) -> Tensor:
+    """A map of `LAYERLESS` for images (N, 3, H, W): -> (N, H, W) in [0, 1]."""
+    size = (images.shape[-2], images.shape[-1])
+    if name == "edges":
+        return prior_maps.edges(images)
+    made: Tensor = getattr(prior_maps, name)(len(images), size)
+    return made.to(images.device)
+
+
+@dataclass(frozen=True, eq=False)
+class MapScorer:
+    """Scores the maps of one batch; what no layer changes is computed once.
+
+    Attributes:
+        names: of `scores.SCORES`.
+    """
+
+    names: Sequence[str]
+    known: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+
+    def scores(self, case: Case, heat: Tensor, method: str) -> dict[str, Tensor]:
+        """Every figure of the maps (N, H, W) of one method, and "empty"; each (N,), on the CPU."""
+        values = {name: self._value(name, case, heat, method) for name in self.names}
+        return {"empty": is_empty(heat).cpu(), **values}
+
+    def _value(self, name: str, case: Case, heat: Tensor, method: str) -> Tensor:
+        score, place = SCORES[name], (method, name)
+        if score.of == "layer" and method in PRIORS:  # they belong to no layer
+            return torch.full((len(heat),), torch.nan)
+        if place not in self.known or method not in LAYERLESS or score.of != "map":
+            self.known[place] = score.compute(case, heat).float().cpu()
+        return self.known[place]
+
+
 @dataclass(frozen=True, eq=False)
 class Worker:
     """One network, ready to score batches of one data set on one device.
 
-    first: indices of the images that the batch norms of the random network are set to.
+    Attributes:
+        subject: the network and its layers.
+        data: the images.
+        plan: what is measured.
+        first: indices of the images that the batch norms of the random network are set to.
+        device: where it computes.
     """
 
     subject: Subject
@@ -45,85 +95,76 @@ class Worker:
     device: torch.device
 
     @cached_property
-    def fresh(self) -> nn.Module:
+    def randomised(self) -> nn.Module:
         """The network with random weights; drawn once, when it is first needed."""
         images = datasets.batch(self.data, self.first)[0].to(self.device)
         return sanity.randomised(self.subject.model, self.plan.seed, networks.normalize(images))
 
     def rows(self, indices: Sequence[int]) -> pd.DataFrame:
-        """A row per image, layer and map; columns as `study.run` says."""
+        """A row per image, layer and map; columns as `run_study` says."""
         images, labels, masks = datasets.batch(self.data, indices)
-        size = (images.shape[-2], images.shape[-1])
-        mask = torch.zeros(len(images), *size, dtype=torch.bool)
-        if self.plan.masks:
-            mask = finding_mask(masks, self.plan.masks)
-        inputs = networks.normalize(images.to(self.device))
-        layers = self.subject.layers
-        found = cams.explain_layers(
-            self.subject.model, inputs, list(layers.values()), methods=self.plan.methods
+        images = images.to(self.device)
+        inputs, names = networks.normalize(images), list(self.subject.layers.values())
+        explained = cams.explain_layers(
+            self.subject.model, inputs, names, methods=self.plan.methods
         )
-        case = self._case(inputs, next(iter(found.values())).logits, mask, indices)
+        logits = explained[names[0]].logits
+        asked = self._asked(inputs, logits, indices)
+        finding, there = self._masks(masks, images)
+        case = Case(finding, there, asked=asked)
         about = {"network": self.subject.name, "image": list(indices), "label": labels}
-        about |= {"predicted": case.target.cpu(), "confidence": case.before.cpu()}
-        about |= {"area": mask.float().mean(dim=(1, 2))}
-        blind = self._blind(images.to(self.device))
-        drawn = self._drawn(case)
-        tables: list[pd.DataFrame] = []
-        known: dict[str, dict[str, Tensor]] = {}
-        for role, name in layers.items():
-            heats = dict(found[name].maps) | blind
-            if drawn:
-                heats["random_weights"] = drawn[name].maps[self.plan.methods[0]]
-            here = case.against(heats[self.plan.methods[0]])
-            for method, heat in heats.items():
-                values = self._scores(here, heat, known.setdefault(method, {}), method in blind)
-                tables.append(pd.DataFrame({**about, "layer": role, "method": method, **values}))
+        about |= {"predicted": asked.target.cpu(), "confidence": asked.probability.cpu()}
+        about |= {"area": finding.cpu().float().mean(dim=(1, 2))}
+        priors = {n: prior_map(n, images) for n in LAYERLESS if n in self.plan.priors}
+        tensors, random = self._tensors(asked), self._random_maps(asked)
+        scorer, tables = MapScorer(self.plan.scores), []
+        for role, name in self.subject.layers.items():
+            heats = dict(explained[name].maps) | priors | random.get(name, {})
+            here = case.at(heats[self.plan.methods[0]], tensors.get(name))
+            values = {method: scorer.scores(here, heat, method) for method, heat in heats.items()}
             if "best_possible" in self.plan.priors:
-                bound = self._bound(here.mask, found[name].raw[self.plan.methods[0]].shape[1:])
-                row = {"layer": role, "method": "best_possible", **bound}
-                tables.append(pd.DataFrame({**about, **row}))
+                grid = explained[name].raw[self.plan.methods[0]].shape[1:]
+                values["best_possible"] = self._bound(finding, grid)
+            for method, columns in values.items():
+                tables.append(pd.DataFrame({**about, "layer": role, "method": method, **columns}))
         return pd.concat(tables, ignore_index=True)
 
-    def _case(self, inputs: Tensor, logits: Tensor, mask: Tensor, indices: Sequence[int]) -> Case:
+    def _asked(self, inputs: Tensor, logits: Tensor, indices: Sequence[int]) -> Prediction:
         target = logits.argmax(dim=1)
-        before = logits.softmax(dim=1).gather(1, target[:, None])[:, 0]
+        probability = logits.softmax(dim=1).gather(1, target[:, None])[:, 0]
         seeds = [self.plan.seed * 1_000_003 + int(index) for index in indices]
-        mask = mask.to(self.device)
-        return Case(self.subject.model, inputs, target, before, mask, mask.float(), seeds)
+        return Prediction(self.subject.model, inputs, target, probability, seeds)
 
-    def _blind(self, images: Tensor) -> dict[str, Tensor]:
-        """The prior maps that are the same at every layer."""
-        size = (images.shape[-2], images.shape[-1])
-        made = {
-            "centre_gaussian": lambda: prior_maps.centre_gaussian(len(images), size),
-            "uniform": lambda: prior_maps.uniform(len(images), size),
-            "edges": lambda: prior_maps.edges(images),
-        }
-        chosen = [name for name in made if name in self.plan.priors]
-        return {name: made[name]().to(self.device) for name in chosen}
+    def _masks(self, masks: dict[str, Tensor], images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The finding (N, H, W), nowhere where the plan names no mask, and all masks."""
+        finding = torch.zeros(len(images), *images.shape[-2:], dtype=torch.bool)
+        if self.plan.masks:
+            finding = finding_mask(masks, self.plan.masks)
+        there = {name: mask.to(self.device) for name, mask in masks.items()}
+        return finding.to(self.device), there
 
-    def _drawn(self, case: Case) -> dict[str, cams.Explanation]:
+    def _tensors(self, asked: Prediction) -> dict[str, LayerTensors]:
+        """Activations and gradients by layer, if a score needs them."""
+        if all(SCORES[name].of != "layer" for name in self.plan.scores):
+            return {}
+        names = list(self.subject.layers.values())
+        kept = layer_tensors(asked.model, asked.inputs, names, asked.target)
+        return dict(zip(names, kept, strict=True))
+
+    def _random_maps(self, asked: Prediction) -> dict[str, dict[str, Tensor]]:
         """The first method's maps of the network with random weights, by layer."""
         if "random_weights" not in self.plan.priors:
             return {}
         names, first = list(self.subject.layers.values()), self.plan.methods[:1]
-        return cams.explain_layers(self.fresh, case.inputs, names, case.target, first)
+        drawn = cams.explain_layers(self.randomised, asked.inputs, names, asked.target, first)
+        return {name: {"random_weights": drawn[name].maps[first[0]]} for name in names}
 
-    def _scores(
-        self, case: Case, heat: Tensor, known: dict[str, Tensor], blind: bool
-    ) -> dict[str, Tensor]:
-        """Every score of one map; what does not depend on the layer is taken from `known`."""
-        values = {"empty": is_empty(heat).cpu()}
-        for name in self.plan.scores:
-            if name not in known or not blind or SCORES[name].shared:
-                known[name] = SCORES[name].compute(case, heat).float().cpu()
-            values[name] = known[name]
-        return values
-
-    def _bound(self, mask: Tensor, grid: Sequence[int]) -> dict[str, object]:
-        absent = ~mask.flatten(1).any(dim=1)
-        values: dict[str, object] = dict.fromkeys(self.plan.scores, float("nan"))
+    def _bound(self, finding: Tensor, grid: Sequence[int]) -> dict[str, Tensor]:
+        absent = ~finding.flatten(1).any(dim=1)
+        unknown = torch.full((len(finding),), torch.nan)
+        values = {"empty": torch.zeros(len(finding), dtype=torch.bool)}
+        values |= dict.fromkeys(self.plan.scores, unknown)
         if "energy" in values:
-            best = prior_maps.best_possible(mask, grid).masked_fill(absent, torch.nan)
+            best = prior_maps.best_possible(finding, grid).masked_fill(absent, torch.nan)
             values["energy"] = best.cpu()
-        return {"empty": False, **values}
+        return values

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from xaihelpers.errors import EvaluationError
-from xaihelpers.metrics.intervals import bootstrap_interval, holm, paired_test
+from xaihelpers.metrics.intervals import Interval, bootstrap_interval, holm, paired_test
 from xaihelpers.study.plan import PRIORS
 from xaihelpers.study.scores import SCORES
 
@@ -20,29 +20,30 @@ def mean_table(rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     rest (no finding, flat map) is left out of the mean.
 
     Args:
-        rows: from `study.run`.
+        rows: from `run_study`.
     """
     names = [name for name in SCORES if name in rows]
-    found = []
-    for place, part in rows.groupby(["network", "layer", "method"], sort=False):
+    table = []
+    for group, part in rows.groupby(["network", "layer", "method"], sort=False):
         for name in names:
             values = part[name].dropna().to_numpy(float)
-            row = dict(zip(("network", "layer", "method"), place, strict=True))
+            row = dict(zip(("network", "layer", "method"), group, strict=True))
             row |= {"score": name, "higher is better": SCORES[name].higher_is_better}
             row |= {"n": len(values), "mean": values.mean() if len(values) else np.nan}
             row |= {"low": np.nan, "high": np.nan}
             if len(values) > 1:
                 interval = bootstrap_interval(values, seed=seed)
                 row |= {"mean": interval.estimate, "low": interval.low, "high": interval.high}
-            found.append(row)
-    return pd.DataFrame(found).dropna(subset=["mean"]).reset_index(drop=True)
+            table.append(row)
+    return pd.DataFrame(table).dropna(subset=["mean"]).reset_index(drop=True)
 
 
 def wide(means: pd.DataFrame, scores: Sequence[str] = ()) -> pd.DataFrame:
     """Methods down, scores across, cells as `0.123 [0.100, 0.150]`; "-" where nothing was measured.
 
     Args:
-        means: from `mean_table`. scores: which, in which order; default: all.
+        means: from `mean_table`.
+        scores: which, in which order; empty for all.
     """
     table = means.copy()
     table["text"] = [
@@ -59,15 +60,21 @@ def wide(means: pd.DataFrame, scores: Sequence[str] = ()) -> pd.DataFrame:
 def paired_table(rows: pd.DataFrame, score: str, against: str = "grad_cam") -> pd.DataFrame:
     """Every method against one, image by image, at the same layer.
 
-    Columns: network, layer, method, n, difference (method less `against`), low, high, p (sign-flip
-    test, adjusted by Holm over the whole table).
+    Args:
+        rows: from `run_study`.
+        score: a column of scores.
+        against: the method that is subtracted.
+
+    Returns:
+        Columns: network, layer, method, n, difference (method less `against`), low, high, p
+        (sign-flip test, adjusted by Holm over the whole table).
 
     Raises:
         EvaluationError: the rows lack the score or the method.
     """
     if score not in rows or against not in set(rows["method"]):
         raise EvaluationError(f"the rows hold no score {score!r} or no method {against!r}")
-    found = []
+    pairs = []
     for (network, layer), part in rows.groupby(["network", "layer"], sort=False):
         columns = part.pivot(index="image", columns="method", values=score)
         for method in part["method"].unique():
@@ -77,8 +84,8 @@ def paired_table(rows: pd.DataFrame, score: str, against: str = "grad_cam") -> p
             test = paired_test(pair[method], pair[against])
             row = {"network": network, "layer": layer, "method": method, "n": len(pair)}
             row |= {"difference": test.difference.estimate, "low": test.difference.low}
-            found.append(row | {"high": test.difference.high, "p": test.p})
-    table = pd.DataFrame(found)
+            pairs.append(row | {"high": test.difference.high, "p": test.p})
+    table = pd.DataFrame(pairs)
     return table.assign(p=holm(table["p"])) if len(table) else table
 
 
@@ -108,6 +115,72 @@ def method_table(rows: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(table)
+
+
+def interval_table(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Mean with interval of some columns per layer and method, as `0.123 [0.100, 0.150]`.
+
+    Args:
+        rows: with columns layer and method, of one network.
+        columns: what is averaged.
+
+    Returns:
+        Columns: layer, method, images (the number of rows), and `columns`, "-" where fewer than two
+        values are known.
+    """
+    table = []
+    for (layer, method), part in rows.groupby(["layer", "method"], sort=False):
+        known = {column: part[column].dropna().astype(float) for column in columns}
+        means = {
+            column: str(bootstrap_interval(values)) if len(values) > 1 else "-"
+            for column, values in known.items()
+        }
+        table.append({"layer": layer, "method": method, "images": len(part)} | means)
+    return pd.DataFrame(table)
+
+
+def mean_of(rows: pd.DataFrame, column: str, **where: object) -> Interval:
+    """Mean of a column over images with its 95 % interval, over rows chosen by equality.
+
+    `mean_of(rows, "outside", layer="last", method="xgrad_cam")`. NaN is left out; the interval's
+    `count` says how many values remain.
+
+    Raises:
+        EvaluationError: several rows per image are chosen, or fewer than two values remain.
+    """
+    return bootstrap_interval(_by_image(rows, column, where).dropna())
+
+
+def paired(
+    rows: pd.DataFrame, column: str, one: Mapping[str, object], other: Mapping[str, object]
+) -> Interval:
+    """Mean difference of a column with its 95 % interval, image by image.
+
+    Args:
+        rows: from `run_study`.
+        column: what is compared.
+        one: column -> value: the rows to subtract from, one per image.
+        other: column -> value: the rows that are subtracted. Images that lack one of the two are
+            left out.
+
+    Raises:
+        EvaluationError: several rows per image are chosen, or fewer than two pairs remain.
+    """
+    first, second = _by_image(rows, column, one), _by_image(rows, column, other)
+    return bootstrap_interval((first - second).dropna())
+
+
+def _by_image(rows: pd.DataFrame, column: str, where: Mapping[str, object]) -> pd.Series:
+    chosen = rows
+    for name, value in where.items():
+        chosen = chosen[chosen[name] == value]
+    values = chosen.set_index("image")[column].astype(float)
+    if values.empty or values.index.has_duplicates:
+        raise EvaluationError(
+            f"{dict(where)} chooses {len(values)} rows of {values.index.nunique()} images; "
+            "choose exactly one row per image"
+        )
+    return values
 
 
 def _mean(values: pd.Series) -> str:

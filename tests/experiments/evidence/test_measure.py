@@ -64,7 +64,7 @@ def test_images_are_drawn_at_random_once_and_in_order() -> None:
 
 
 def test_the_command_writes_one_table_per_network_with_its_provenance(tiny: Path) -> None:
-    words = ["study", "chest_xray", "--profile", "quick", "--images", "8", "--some", "3"]
+    words = ["measure", "evidence", "chest_xray", "--images", "8", "--some", "3"]
     assert cli.main([*words, "--methods", "grad_cam", "layer_cam", "--layers", "last"]) == 0
     table = pd.read_csv(tiny / "results" / "tables" / "evidence_chest_xray_tiny.csv")
     assert set(table["data"]) == {"chest_xray"}
@@ -83,14 +83,14 @@ def test_a_network_of_another_study_and_an_unknown_score_are_refused(
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SetupError, match=r"no network \['vgg19'\]"):
-        evidence.run(archs=["vgg19"])
+        evidence.write_tables(archs=["vgg19"])
     with pytest.raises(SetupError, match=r"no network \['vgg19'\].*there are tiny"):
-        evidence.run(archs=["tiny", "vgg19"])
-    with pytest.raises(SetupError, match=r"no study \['fundi'\]; there are chest_xray"):
-        evidence.run(["chest_xray", "fundi"])
+        evidence.write_tables(archs=["tiny", "vgg19"])
+    with pytest.raises(SetupError, match=r"no setup \['fundi'\]; there are chest_xray"):
+        evidence.write_tables(["chest_xray", "fundi"])
     with pytest.raises(SetupError, match=r"tiny has no layer \['stage9'\]; there are last"):
-        evidence.run(layers=("last", "stage9"))
-    assert cli.main(["study", "--scores", "enery"]) == 2
+        evidence.write_tables(layers=("last", "stage9"))
+    assert cli.main(["measure", "evidence", "--scores", "enery"]) == 2
     assert "no score 'enery'" in capsys.readouterr().err
 
 
@@ -98,7 +98,7 @@ def test_a_table_of_fewer_images_never_replaces_one_of_more(
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def measured(count: int) -> int:
-        evidence.run(images=count, fresh=0, some=0, scores=("energy",))
+        evidence.write_tables(images=count, fresh=0, some=0, scores=("energy",))
         (path,) = (tiny / "results" / "tables").glob("evidence_*.csv")
         return int(pd.read_csv(path)["images"].max())
 

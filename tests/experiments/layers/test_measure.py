@@ -7,9 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from xaihelpers import datasets, networks
 from xaihelpers.cams import METHODS, explain
-from xaihelpers.experiments.layers import measure as layer_guide
-from xaihelpers.metrics.localization import energy_in_mask
+from xaihelpers.experiments.layers import measure as layers
+from xaihelpers.metrics import energy_in_mask
+from xaihelpers.run import cli
+from xaihelpers.setups import FINDINGS, Setup
+from xaihelpers.study import finding_mask
 
 
 class Net(nn.Module):
@@ -17,7 +21,7 @@ class Net(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.signed = nn.Conv2d(3, 4, 3, padding=1)
+        self.signed = nn.Conv2d(3, 4, 3, 4, 1)
         self.last = nn.ReLU()
         self.head = nn.Linear(4, 3)
 
@@ -26,63 +30,63 @@ class Net(nn.Module):
 
 
 @pytest.fixture
-def net() -> nn.Module:
+def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
+    monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
+    monkeypatch.setitem(networks.LAYERS, "net", {"last": "last", "signed": "signed"})
     torch.manual_seed(0)
-    return Net().eval()
+    data = datasets.load("chest_xray", size=64, limit=12, cache=False)
+    return Setup("chest_xray", "net", data, Net().eval(), {"sha256": "f" * 64})
 
 
-def pictures(count: int) -> tuple[Tensor, Tensor]:
-    """uint8 images and a mask of the left quarter."""
-    images = torch.randint(256, (count, 3, 16, 16), dtype=torch.uint8)
-    mask = torch.zeros(count, 16, 16, dtype=torch.bool)
-    mask[:, :, :4] = True
-    return images, mask
-
-
-def test_lift_is_one_for_a_flat_map_and_four_for_a_map_that_is_the_mask() -> None:
-    _, mask = pictures(2)
-    heat = torch.stack([torch.ones(16, 16), mask[1].float()])
-    found = layer_guide.scores(heat, mask)
-    torch.testing.assert_close(found["lift"], torch.tensor([1.0, 4.0]))
-    torch.testing.assert_close(found["energy"], torch.tensor([0.25, 1.0]))
-
-
-def test_rows_score_the_maps_that_explain_gives(net: nn.Module) -> None:
-    images, mask = pictures(10)
-    rows = layer_guide.layer_rows(net, ["signed", "last"], images, mask)
-    shown = layer_guide.networks.normalize(images)
-    expected = explain(net, shown, "last", methods=list(METHODS)).maps
+def test_rows_score_the_maps_that_explain_gives(setup: Setup) -> None:
+    rows = layers.setup_rows(setup, 5)
+    indices = layers.with_finding(setup.data, FINDINGS["chest_xray"], 5)
+    images, _, masks = datasets.batch(setup.data, indices)
+    expected = explain(setup.model, networks.normalize(images), "last", methods=list(METHODS)).maps
+    finding = finding_mask(masks, FINDINGS["chest_xray"])
     for name in METHODS:
-        torch.testing.assert_close(
-            rows["last", name]["energy"], energy_in_mask(expected[name], mask)
-        )
+        part = rows[(rows["layer"] == "last") & (rows["method"] == name)]
+        assert part["image"].tolist() == indices
+        energies = energy_in_mask(expected[name], finding)
+        assert part["energy"].tolist() == pytest.approx(energies.tolist(), abs=1e-6)
 
 
-def test_a_layer_behind_a_relu_has_no_negative_cells_and_a_signed_one_has(net: nn.Module) -> None:
-    images, mask = pictures(2)
-    rows = layer_guide.layer_rows(net, ["signed", "last"], images, mask)
-    signed, rectified = rows["signed", "grad_cam"], rows["last", "grad_cam"]
-    assert (signed["negative cells"] > 0).all()
-    for name in layer_guide.SIGNS:
-        assert (rectified[name] == 0).all()
+def test_a_layer_behind_a_relu_has_no_negative_cells_and_a_signed_one_has(setup: Setup) -> None:
+    rows = layers.setup_rows(setup, 3)
+    grad_cam = rows[rows["method"] == "grad_cam"].set_index("layer")
+    assert (grad_cam.loc["signed", "negative_cells"] > 0).all()
+    assert (grad_cam.loc["last", list(layers.SIGNS)] == 0).all(axis=None)
+    assert rows.loc[rows["method"] == "edges", list(layers.SIGNS)].isna().all(axis=None)
+
+
+def test_prior_maps_stand_once_and_every_layer_has_every_method(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {"role": ["last", "signed"], "module": ["last", "signed"], "channels": [4, 4]}
+    monkeypatch.setattr(networks, "layer_table", lambda arch, size: pd.DataFrame(about))
+    table = layers.setup_table(setup, 4)
+    assert table["method"].tolist() == [*METHODS, *METHODS, *layers.PRIORS]
+    assert table["role"].tolist() == ["last"] * len(METHODS) + ["signed"] * len(METHODS) + ["-"] * 2
+    assert set(table["images"]) == {4}
+    assert set(table["checkpoint"]) == {"f" * 12}
 
 
 def test_only_images_with_a_finding_are_kept() -> None:
-    data = layer_guide.datasets.load("fundus", split="test")
-    images, masks = layer_guide.shown(data, layer_guide.FINDINGS["fundus"], 5)
-    assert images.shape[0] == masks.shape[0] == 5
-    assert masks.flatten(1).any(dim=1).all()
+    data = datasets.load("fundus", split="test", limit=20, cache=False)
+    indices = layers.with_finding(data, FINDINGS["fundus"], 5)
+    shown = finding_mask(datasets.batch(data, range(20))[2], FINDINGS["fundus"])
+    assert indices == shown.flatten(1).any(dim=1).nonzero()[:5, 0].tolist()
 
 
 def test_another_sample_does_not_overwrite_the_shipped_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
-    monkeypatch.setattr(layer_guide, "open_setup", lambda *names: names)
-    monkeypatch.setattr(layer_guide, "study_table", lambda study, count: pd.DataFrame({"n": [5]}))
+    monkeypatch.setattr(layers, "open_setup", lambda *names: names)
+    monkeypatch.setattr(layers, "setup_table", lambda setup, count: pd.DataFrame({"n": [5]}))
     path = tmp_path / "results" / "tables" / "which_layer.csv"
-    assert layer_guide.main(["--limit", "5"]) == 0
+    assert cli.main(["measure", "layers", "--limit", "5"]) == 0
     assert "not written" in capsys.readouterr().out
     assert not path.exists()
-    assert layer_guide.main([]) == 0
+    assert cli.main(["measure", "layers"]) == 0
     assert path.exists()

@@ -8,6 +8,7 @@ import pytest
 
 from xaihelpers.datasets.records import Record, Source
 from xaihelpers.experiments.retinopathy import measure as retinopathy
+from xaihelpers.run import cli
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 
@@ -48,20 +49,6 @@ def test_pictures_of_one_size_have_no_size_to_tell_by() -> None:
     assert retinopathy.size_only(plain, plain) is None
 
 
-def test_a_summary_has_a_row_per_layer_and_method_and_says_where_nothing_is_known() -> None:
-    table = pd.DataFrame(
-        {"layer": ["last"] * 3, "method": ["cam"] * 3, "x": [1.0, 1.0, np.nan], "y": [np.nan] * 3}
-    )
-    (row,) = retinopathy.summary(table, ("x", "y")).to_dict("records")
-    assert row == {
-        "layer": "last",
-        "method": "cam",
-        "images": 3,
-        "x": "1.000 [1.000, 1.000]",
-        "y": "-",
-    }
-
-
 def test_means_of_a_single_image_are_left_out() -> None:
     table = pd.DataFrame({"image": [0, 1, 0], "layer": ["a", "a", "b"], "x": [1.0, 3.0, 1.0]})
     found = retinopathy.intervals(table, "x", {name: {"layer": name} for name in "ab"})
@@ -72,18 +59,18 @@ def test_only_the_tables_asked_for_are_written_and_only_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(retinopathy.files, "results_dir", lambda: tmp_path)
-    asked = {}
+    asked: dict[str, int] = {}
 
     def make(count: dict[str, int]) -> pd.DataFrame:
         asked.update(count)
         return pd.DataFrame({"a": [1]})
 
     monkeypatch.setitem(retinopathy.TABLES, "c6_eps", (make, {"efficientnet_b0": 200}))
-    assert retinopathy.main(["c6_eps", "--limit", "5"]) == 0
+    assert cli.main(["measure", "retinopathy", "c6_eps", "--limit", "5"]) == 0
     assert asked == {"efficientnet_b0": 5}
     assert "c6_eps.csv is not written" in capsys.readouterr().out
     assert retinopathy.stored(tmp_path, "c6_eps").empty
-    assert retinopathy.main(["c6_eps"]) == 0
+    assert cli.main(["measure", "retinopathy", "c6_eps"]) == 0
     assert asked == {"efficientnet_b0": 200}
     assert retinopathy.stored(tmp_path, "c6_eps")["a"].tolist() == [1]
     assert retinopathy.stored(tmp_path, "c2_layers").empty

@@ -12,7 +12,10 @@ from xaihelpers.experiments.retinopathy import measures
 from xaihelpers.experiments.retinopathy.corner_causes import FACTORS
 from xaihelpers.metrics import factorial
 
-COLUMNS = ("energy", "hit", "near", "outside", "pearson", "top_iou", "half", "entropy")
+COLUMNS = (
+    *("energy", "hit", "hit_15px", "outside"),
+    *("pearson_quarter", "top_iou_quarter", "half", "entropy"),
+)
 
 
 def scores(known: bool = True, images: int = 4, shift: float = 0.0) -> pd.DataFrame:
@@ -26,7 +29,7 @@ def scores(known: bool = True, images: int = 4, shift: float = 0.0) -> pd.DataFr
     for method in ("centre_gaussian", "uniform"):
         rows += [{"layer": "-", "method": method, "image": i, "value": 0.5} for i in range(images)]
     table = pd.DataFrame(rows)
-    masked = ("energy", "hit", "near", "outside")
+    masked = ("energy", "hit", "hit_15px", "outside")
     for column in COLUMNS:
         table[column] = table["value"] if known or column not in masked else nan
     return table

@@ -9,20 +9,25 @@ import torch
 from torch.utils.data import DataLoader
 
 from xaihelpers import datasets, networks
-from xaihelpers.files import save_table
 from xaihelpers.setups import Setup
+from xaihelpers.study import ResumableTable
 
 
-def table_path(study: Setup, results: Path | str) -> Path:
-    """Where the table of a study lies below a results folder."""
-    return Path(results) / "tables" / f"{study.data.name}_{study.arch}_answers.csv"
+def table_path(setup: Setup, results: Path | str) -> Path:
+    """Where the table of a setup lies below a results folder."""
+    return Path(results) / "tables" / f"{setup.data.name}_{setup.arch}_answers.csv"
 
 
-def ask(study: Setup) -> pd.DataFrame:
-    """One row per image of `study.data`: its index, label, predicted class and confidence."""
+def predict_table(setup: Setup) -> pd.DataFrame:
+    """The network's predictions for all of `setup.data`.
+
+    Returns:
+        One row per image. Columns: image (index), label, predicted (class), confidence (softmax
+        probability of that class, four decimals).
+    """
     logits, labels = [], []
-    for images, truth in DataLoader(datasets.to_tensors(study.data), 32):
-        logits.append(networks.predict(study.model, images))
+    for images, truth in DataLoader(datasets.to_tensors(setup.data), 32):
+        logits.append(networks.predict(setup.model, images))
         labels.append(truth)
     confidence, predicted = torch.cat(logits).softmax(dim=1).max(dim=1)
     return pd.DataFrame(
@@ -35,27 +40,23 @@ def ask(study: Setup) -> pd.DataFrame:
     )
 
 
-def store(study: Setup, results: Path | str) -> pd.DataFrame:
-    """`ask`, written to `table_path` with checkpoint, data version and seed."""
-    table = ask(study).assign(**_rests_on(study))
-    save_table(table, table_path(study, results))
-    return table
+def store(setup: Setup, results: Path | str) -> pd.DataFrame:
+    """`predict_table`, written to `table_path` with checkpoint, data version and seed."""
+    table = _table(setup, results)
+    table.append(predict_table(setup))
+    return table.rows()
 
 
-def stored(study: Setup, results: Path | str) -> pd.DataFrame | None:
+def stored(setup: Setup, results: Path | str) -> pd.DataFrame | None:
     """The stored table if it is of this network, these data and this seed, else None."""
-    path = table_path(study, results)
-    if not path.exists():
-        return None
-    table = pd.read_csv(path, dtype={"checkpoint": str, "data_version": str})
-    wanted = _rests_on(study)
-    same = all(name in table and (table[name] == value).all() for name, value in wanted.items())
-    return table if same else None
+    rows = _table(setup, results).rows()
+    return rows if len(rows) else None
 
 
-def _rests_on(study: Setup) -> dict[str, object]:
-    return {
-        "checkpoint": study.card["sha256"][:12],
-        "data_version": str(study.card["data"]["version"]),
-        "seed": study.data.seed,
+def _table(setup: Setup, results: Path | str) -> ResumableTable:
+    stamp = {
+        "checkpoint": setup.card["sha256"][:12],
+        "data_version": str(setup.card["data"]["version"]),
+        "seed": setup.data.seed,
     }
+    return ResumableTable(table_path(setup, results), ("image",), stamp)

@@ -1,7 +1,14 @@
-"""The evidence: every method, layer and network over whole test sets, beside its baselines."""
+"""The evidence: every method, layer and network over whole test sets, beside its baselines.
+
+    python -m xaihelpers measure evidence [setups] [options]
+
+writes `evidence_<data>_<network>.csv` to results/tables. For several processes:
+`accelerate launch -m xaihelpers measure evidence`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,9 +40,18 @@ RANDOM = "random_weights"
 class Order:
     """What a run of the command is asked for.
 
-    images: how many test images, drawn at random; 0 for all. fresh: how many for the maps of the
-    network with random weights, and some: how many for the figures that need many forward passes;
-    0 leaves either out.
+    Attributes:
+        methods: names in `cams.METHODS`; agreement is measured with the first.
+        layers: roles of the layers.
+        scores: cheap figures, over all images.
+        some_scores: figures that need many forward passes.
+        some_layers: roles of the layers for these.
+        priors: names in `study.PRIORS`.
+        images: how many test images, drawn at random; 0 for all.
+        fresh: how many images for the maps of the network with random weights; 0 for none.
+        some: how many images for `some_scores`; 0 for none.
+        batch_size: images at a time.
+        seed: of the draw, of random weights and of noise.
     """
 
     methods: tuple[str, ...] = METHODS
@@ -75,11 +91,11 @@ def jobs(order: Order) -> list[Job]:
     """Cheap figures over all images, random weights over fewer, costly figures over fewer still."""
     blind = tuple(name for name in order.priors if name != RANDOM)
     fresh = tuple(name for name in order.priors if name == RANDOM)
-    found = [Job(order.images or EVERY, order.scores, order.layers, order.methods, blind)]
-    found += [Job(order.fresh, order.scores, order.layers, order.methods[:1], fresh)] * len(fresh)
+    every = [Job(order.images or EVERY, order.scores, order.layers, order.methods, blind)]
+    every += [Job(order.fresh, order.scores, order.layers, order.methods[:1], fresh)] * len(fresh)
     maps = (order.some_layers, order.methods, order.priors)
-    found += [Job(order.some, order.some_scores, *maps)]
-    return [job for job in found if job.images and job.scores]
+    every += [Job(order.some, order.some_scores, *maps)]
+    return [job for job in every if job.images and job.scores]
 
 
 def drawn(count: int, wanted: int, seed: int) -> list[int]:
@@ -90,49 +106,54 @@ def drawn(count: int, wanted: int, seed: int) -> list[int]:
     return sorted(int(index) for index in chosen)
 
 
-def measure(study: Setup, order: Order, accelerator: Accelerator) -> pd.DataFrame:
-    """All figures of one network: rows as `tables.mean_table`, with what they rest on.
+def measure_setup(setup: Setup, order: Order, accelerator: Accelerator) -> pd.DataFrame:
+    """All figures of one network: rows as `study.mean_table`, with what they rest on.
 
     A figure that two jobs give is taken from the one over more images.
     """
-    folder, named = files.data_dir() / "cache" / "evidence", networks.LAYERS[study.arch]
-    masks, tables = FINDINGS[study.data.name], []
+    folder, named = files.data_dir() / "cache" / "evidence", networks.LAYERS[setup.arch]
+    masks, tables = FINDINGS[setup.data.name], []
     for job in jobs(order):
-        indices = drawn(len(study.data), job.images, order.seed)
+        indices = drawn(len(setup.data), job.images, order.seed)
         layers = {role: named[role] for role in job.layers}
         plan = Plan(job.methods, job.scores, masks, job.priors, order.batch_size, order.seed)
-        start, subject = time.perf_counter(), Subject(study.arch, study.model, layers)
-        rows = run_study([subject], study.data, plan, folder, indices, accelerator)
+        start, subject = time.perf_counter(), Subject(setup.arch, setup.model, layers)
+        rows = run_study([subject], setup.data, plan, folder, indices, accelerator)
         spent = time.perf_counter() - start
         accelerator.print(
-            f"{study.data.name} {study.arch}: {len(indices)} images, {', '.join(job.scores)}: "
+            f"{setup.data.name} {setup.arch}: {len(indices)} images, {', '.join(job.scores)}: "
             f"{spent:.0f} s, {1000 * spent / len(indices):.0f} s per 1,000 images"
         )
         means = mean_table(rows, order.seed)
-        tables.append(means.assign(images=len(indices), of=len(study.data)))
+        tables.append(means.assign(images=len(indices), of=len(setup.data)))
     whole = pd.concat(tables, ignore_index=True)
     whole = whole.drop_duplicates(["network", "layer", "method", "score"], ignore_index=True)
-    return about(study, whole, order)
+    return about(setup, whole, order)
 
 
-def about(study: Setup, means: pd.DataFrame, order: Order) -> pd.DataFrame:
+def about(setup: Setup, means: pd.DataFrame, order: Order) -> pd.DataFrame:
     """The table with its provenance in front of every row."""
-    data = study.data
-    told = {"data": data.name, "origin": data.origin, "split": data.split, "image seed": data.seed}
-    told |= {"draw seed": order.seed, "checkpoint": study.card["sha256"][:12]}
-    return pd.concat([pd.DataFrame(told, index=means.index), means], axis=1)
+    data = setup.data
+    origin = {
+        "data": data.name,
+        "origin": data.origin,
+        "split": data.split,
+        "image seed": data.seed,
+    }
+    origin |= {"draw seed": order.seed, "checkpoint": setup.card["sha256"][:12]}
+    return pd.concat([pd.DataFrame(origin, index=means.index), means], axis=1)
 
 
-def place(study: Setup, data_root: str = "") -> Path:
+def table_path(setup: Setup, data_root: str = "") -> Path:
     """Where the table of a network lies."""
     folder = files.results_dir() / "real" if data_root else files.results_dir()
-    return folder / "tables" / f"evidence_{study.data.name}_{study.arch}.csv"
+    return folder / "tables" / f"evidence_{setup.data.name}_{setup.arch}.csv"
 
 
 def _wanted(names: Sequence[str], archs: Sequence[str], order: Order) -> list[tuple[str, str]]:
-    """Every study with every network to measure; SetupError for a name that does not exist."""
+    """Every setup with every network to measure; SetupError for a name that does not exist."""
     if unknown := sorted(set(names) - set(SETUPS)):
-        raise SetupError(f"no study {unknown}; there are {', '.join(SETUPS)}")
+        raise SetupError(f"no setup {unknown}; there are {', '.join(SETUPS)}")
     pairs = [(name, arch) for name in names or DEFAULT for arch in SETUPS.get(name, ())]
     wanted = [(name, arch) for name, arch in pairs if not archs or arch in archs]
     if absent := sorted(set(archs) - {arch for _, arch in wanted}):
@@ -146,24 +167,29 @@ def _wanted(names: Sequence[str], archs: Sequence[str], order: Order) -> list[tu
     return wanted
 
 
-def run(
+def write_tables(
     names: Sequence[str] = (),
     archs: Sequence[str] = (),
     profile: str = "quick",
     seed: int = 0,
     data_root: str = "",
     **changes: object,
-) -> int:
-    """Measure the studies' networks and write `tables/evidence_<data>_<network>.csv`; returns 0.
+) -> None:
+    """Measure networks on their test sets and write `tables/evidence_<data>_<network>.csv`.
 
     Finished batches are kept, so that a stopped run goes on where it was. Under `accelerate launch`
     all processes share the work and the first one writes.
 
     Args:
-        names, archs: studies and networks; empty for all. changes: fields of `Order`.
+        names: setups; empty for all.
+        archs: networks; empty for all of these setups.
+        profile: of `PROFILES`.
+        seed: of every draw.
+        data_root: folder of real data; empty for rendered data.
+        changes: fields of `Order`; None and an empty tuple leave the profile's.
 
     Raises:
-        SetupError: no such study, network in these studies, or layer of such a network.
+        SetupError: no such setup, network in these setups, or layer of such a network.
         EvaluationError: no such score.
     """
     chosen = {key: value for key, value in changes.items() if value not in (None, ())}
@@ -171,11 +197,10 @@ def run(
     wanted = _wanted(names, archs, order)
     accelerator = Accelerator()
     for name, arch in wanted:
-        study = open_setup(name, arch, data_root, seed=seed)
-        table = measure(study, order, accelerator)
+        setup = open_setup(name, arch, data_root, seed=seed)
+        table = measure_setup(setup, order, accelerator)
         if accelerator.is_main_process:
-            _keep(table.round(5), place(study, data_root))
-    return 0
+            _keep(table.round(5), table_path(setup, data_root))
 
 
 def _keep(table: pd.DataFrame, path: Path) -> None:
@@ -188,3 +213,32 @@ def _keep(table: pd.DataFrame, path: Path) -> None:
             return
     save_table(table, path)
     print(f"wrote {path}")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `measure evidence`."""
+    parser.add_argument("setups", nargs="*", help="fundus, chest_xray ... (default: both)")
+    parser.add_argument("--networks", nargs="+", default=[], help="default: all of the setup")
+    parser.add_argument("--layers", nargs="+", default=[], help="roles, such as last stage4")
+    parser.add_argument("--methods", nargs="+", default=[], help="the first is compared with")
+    parser.add_argument("--scores", nargs="+", default=[], help="figures over all images")
+    parser.add_argument("--images", type=int, help="how many, at random (0: all)")
+    parser.add_argument("--fresh", type=int, help="images for random weights (0: none)")
+    parser.add_argument("--some", type=int, help="images for removal figures (0: none)")
+    parser.add_argument("--profile", choices=PROFILES, default="quick", help="default: quick")
+    parser.add_argument("--seed", type=int, default=0, help="seed of every draw (default: 0)")
+    parser.add_argument("--data-root", default="", metavar="FOLDER", help="of real data")
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Measure what the command line asks for."""
+    fields = ("methods", "layers", "scores", "images", "fresh", "some")
+    chosen = {name: getattr(options, name) for name in fields}
+    write_tables(
+        options.setups,
+        options.networks,
+        options.profile,
+        options.seed,
+        options.data_root,
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items()},
+    )

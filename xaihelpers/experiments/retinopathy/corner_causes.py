@@ -8,7 +8,7 @@ corners glow. Each can be switched on or off, so that every combination can be m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,9 +23,9 @@ from torchvision.transforms.v2.functional import resize
 from xaihelpers import networks
 from xaihelpers.cams.maps import min_max, rectify, upsample
 from xaihelpers.cams.methods import cam, grad_cam, xgrad_cam
-from xaihelpers.experiments.retinopathy.layer_tensors import Tapped, tap
-from xaihelpers.metrics import corners, factorial, localization
+from xaihelpers.metrics import corners, factorial
 from xaihelpers.metrics.factorial import Outcomes
+from xaihelpers.study import Case, LayerTensors, MapScorer, layer_tensors
 
 #: Suspect -> what "on" means. With all of them off: Grad-CAM of the logit at the tensor that feeds
 #: the pooling, 7 x 7 cells, put where they sit, negative values cut, border pixels repeated.
@@ -50,9 +50,11 @@ class Suspects:
     """The network under suspicion and where its cells sit.
 
     Attributes:
-        model: the classifier. pooled: the layer that feeds the pooling. suspects: layers that may
-            have been taken instead, on grids of the same size.
-        first, step: centre of the first cell and distance of the cells, in pixels.
+        model: the classifier.
+        pooled: the layer that feeds the pooling.
+        suspects: layers that may have been taken instead, on grids of the same size.
+        first: centre of the first cell, in pixels.
+        step: distance of the cells, in pixels.
     """
 
     model: nn.Module
@@ -87,18 +89,8 @@ def noisy_surround(images: Tensor, retina: Tensor, seed: int, deviation: float =
     return torch.where(retina[:, None], images, changed)
 
 
-def _energy(heat: Tensor, retina: Tensor) -> np.ndarray:
-    return localization.energy_in_mask(heat, ~retina).double().cpu().numpy()
-
-
-def _peak(heat: Tensor, retina: Tensor) -> np.ndarray:
-    highest, place = heat.flatten(1).max(dim=1)
-    outside = ~retina.flatten(1).gather(1, place[:, None])[:, 0]
-    return (outside & (highest > 0)).double().cpu().numpy()
-
-
-#: Outcome -> figure of maps (N, H, W) and retina masks, (N,) in [0, 1]; 0 for an empty map.
-OUTCOMES: dict[str, Callable[[Tensor, Tensor], np.ndarray]] = {"energy": _energy, "peak": _peak}
+#: Outcome -> score of `study.SCORES`: in [0, 1], 0 for an empty map.
+OUTCOMES = {"energy": "outside", "peak": "peak_outside"}
 
 
 def outside_by_causes(
@@ -107,33 +99,36 @@ def outside_by_causes(
     """Every outcome under every combination of `FACTORS`, one value per image.
 
     Args:
-        images: (N, 3, H, W) uint8. retina: (N, H, W) bool. classes: (N,) the class explained, which
-            stays the same whatever is done to the image.
+        suspects: the network and its layers.
+        images: (N, 3, H, W) uint8.
+        retina: (N, H, W) bool.
+        classes: (N,) the class explained, which stays the same whatever is done to the image.
+        seed: of the noise.
 
     Returns:
         (suspect layer, outcome) -> combination of factors that are on -> (N,) in [0, 1].
     """
-    found: dict[tuple[str, str], dict[frozenset[str], np.ndarray]] = {
+    outcomes: dict[tuple[str, str], dict[frozenset[str], np.ndarray]] = {
         key: {} for key in product(suspects.suspects, OUTCOMES)
     }
     for coarse, zeros, noise in product((False, True), repeat=3):
         shown = noisy_surround(images, retina, seed) if noise else images
         shown = resize(shown, [COARSE, COARSE], antialias=True) if coarse else shown
         with border_repeated(suspects.model, not zeros):
-            layers = [suspects.pooled, *suspects.suspects]
-            tapped = tap(suspects.model, networks.normalize(shown), layers, classes)
+            names, inputs = [suspects.pooled, *suspects.suspects], networks.normalize(shown)
+            pooled, *others = layer_tensors(suspects.model, inputs, names, classes)
         inside = _shrunk(retina, shown.shape[-1] // CANVAS)
-        seen = {"coarse grid": coarse, "zero padding": zeros, "noise": noise}
+        shared = {"coarse grid": coarse, "zero padding": zeros, "noise": noise}
         draw = partial(_drawn, inside=inside, first=suspects.first, step=suspects.step)
-        for switched, values in draw(tapped[0]):
-            for name, outcome in found:
-                found[name, outcome][_on(seen | switched)] = values[outcome]
-        for name, layer in zip(suspects.suspects, tapped[1:], strict=True):
+        for switched, values in draw(pooled):
+            for name, outcome in outcomes:
+                outcomes[name, outcome][_on(shared | switched)] = values[outcome]
+        for name, layer in zip(suspects.suspects, others, strict=True):
             for switched, values in draw(layer):
+                on = _on(shared | switched | {"tensor": True})
                 for outcome in OUTCOMES:
-                    on = _on(seen | switched | {"tensor": True})
-                    found[name, outcome][on] = values[outcome]
-    return found
+                    outcomes[name, outcome][on] = values[outcome]
+    return outcomes
 
 
 def _shrunk(mask: Tensor, side: int) -> Tensor:
@@ -142,14 +137,15 @@ def _shrunk(mask: Tensor, side: int) -> Tensor:
 
 
 def _drawn(
-    layer: Tapped, inside: Tensor, first: float, step: float
+    layer: LayerTensors, inside: Tensor, first: float, step: float
 ) -> Iterator[tuple[dict[str, bool], dict[str, np.ndarray]]]:
     """The outcomes of every map that can be drawn from one layer's activations and gradients."""
     size = (inside.shape[1], inside.shape[2])
     cells = ((first + 0.5) / CANVAS - 0.5, step / CANVAS)  # in pixels of the canvas
+    case, scorer = Case(masks={"retina": inside}), MapScorer(tuple(OUTCOMES.values()))
     drawn: list[tuple[dict[str, bool], dict[str, np.ndarray]]] = []
     for formula, small, eps in product((False, True), repeat=3):
-        gradients = layer.probability if small else layer.logit
+        gradients = layer.probability_gradients if small else layer.gradients
         if eps and not formula:  # Grad-CAM has no eps: the maps are those just drawn
             yield from [({**switched, "eps": True}, values) for switched, values in drawn]
             continue
@@ -162,7 +158,8 @@ def _drawn(
             heat = raw if signed else rectify(raw)
             grown = upsample(heat, size) if spread else corners.place(heat, size, *cells)
             shown = min_max(grown) if signed else grown
-            values = {name: outcome(shown, inside) for name, outcome in OUTCOMES.items()}
+            scored = scorer.scores(case, shown, "xgrad_cam" if formula else "grad_cam")
+            values = {name: scored[score].double().numpy() for name, score in OUTCOMES.items()}
             switched = {"formula": formula, "small gradients": small, "eps": eps}
             drawn.append((switched | {"no ReLU": signed, "placement": spread}, values))
         yield from drawn

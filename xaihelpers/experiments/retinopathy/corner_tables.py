@@ -15,11 +15,13 @@ from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.errors import EvaluationError
 from xaihelpers.experiments.retinopathy import corner_causes
 from xaihelpers.experiments.retinopathy.corner_causes import FACTORS, Suspects
-from xaihelpers.experiments.retinopathy.layer_tensors import tap
-from xaihelpers.metrics import localization
 from xaihelpers.metrics.factorial import Outcomes
 from xaihelpers.metrics.intervals import Interval, bootstrap_interval
+from xaihelpers.study import Case, MapScorer, layer_tensors
 
+#: Where a map's heat and its peak lie, and what is wrong with XGrad-CAM's weights at the layer.
+PLACES = ("outside", "peak_outside")
+ILLS = ("negative", "flipped", "dominance")
 NOTHING, EVERYTHING = frozenset[str](), frozenset(FACTORS)
 
 
@@ -34,8 +36,8 @@ def causes(
     parts: dict[tuple[str, str], list[Outcomes]] = {}
     for images, _, retina in _batches(data, count, batch_size):
         classes = networks.predict(suspects.model, images).argmax(dim=1)
-        found = corner_causes.outside_by_causes(suspects, images, retina, classes, seed)
-        for key, outcomes in found.items():
+        by_causes = corner_causes.outside_by_causes(suspects, images, retina, classes, seed)
+        for key, outcomes in by_causes.items():
             parts.setdefault(key, []).append(outcomes)
     return {
         key: {chosen: np.concatenate([part[chosen] for part in several]) for chosen in several[0]}
@@ -64,8 +66,8 @@ def explained(outcomes: Outcomes) -> pd.DataFrame:
     Each as `mean [low, high]` in the outcome's unit; `of the whole` is the share over the whole
     effect.
     """
-    found = corner_causes.divide(outcomes)
-    ordered = sorted(found.items(), key=lambda item: -item[1].share.mean())
+    effects = corner_causes.divide(outcomes)
+    ordered = sorted(effects.items(), key=lambda item: -item[1].share.mean())
     whole = whole_effect(outcomes).estimate
     rows = [
         {
@@ -98,13 +100,14 @@ def grid_scores(
     """
     rows = []
     for images, indices, retina in _batches(data, count, batch_size):
+        case, scorer = Case(masks={"retina": retina}), MapScorer(PLACES)
         for side in sides:
             shown = networks.normalize(networks.metrics.shrink(images, side))
             raw = cams.explain(model, shown, layer).raw["grad_cam"]
             heat = upsample(rectify(raw), retina.shape[1:])
+            values = scorer.scores(case, heat, "grad_cam")
             name = f"{side} px, {raw.shape[1]} x {raw.shape[2]}"
-            about = {"image": indices, "layer": name, "method": "grad_cam"}
-            rows.append(pd.DataFrame(about | _places(heat, retina)))
+            rows.append(_rows(indices, name, "grad_cam", values))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -125,26 +128,21 @@ def repair_scores(
     rows = []
     for images, indices, retina in _batches(data, count, batch_size):
         classes = networks.predict(model, images).argmax(dim=1)
-        tapped = tap(model, networks.normalize(images), list(layers.values()), classes)
-        for role, layer in zip(layers, tapped, strict=True):
-            report = cams.axioms.denominator_report(layer.activations, layer.logit)
-            ills = {name: getattr(report, name) for name in ("negative", "flipped", "dominance")}
-            for name, raw in corner_causes.repairs(layer.activations, layer.logit).items():
-                heat = upsample(rectify(raw), retina.shape[1:])
-                rows.append(
-                    pd.DataFrame(
-                        {"image": indices, "layer": role, "method": name, **_places(heat, retina)}
-                        | ills
-                    )
-                )
+        inputs, scorer = networks.normalize(images), MapScorer((*PLACES, *ILLS))
+        tensors = layer_tensors(model, inputs, list(layers.values()), classes)
+        for role, layer in zip(layers, tensors, strict=True):
+            case = Case(masks={"retina": retina}, tensors=layer)
+            repaired = corner_causes.repairs(layer.activations, layer.gradients)
+            for name, raw in repaired.items():
+                values = scorer.scores(case, upsample(rectify(raw), retina.shape[1:]), name)
+                rows.append(_rows(indices, role, name, values))
     return pd.concat(rows, ignore_index=True)
 
 
-def _places(heat: Tensor, retina: Tensor) -> dict[str, Tensor]:
-    return {
-        "outside": localization.energy_in_mask(heat, ~retina),
-        "peak_outside": localization.pointing_hit(heat, ~retina).float(),
-    }
+def _rows(
+    indices: Sequence[int], layer: str, method: str, values: Mapping[str, Tensor]
+) -> pd.DataFrame:
+    return pd.DataFrame({"image": indices, "layer": layer, "method": method, **values})
 
 
 def _batches(

@@ -1,6 +1,6 @@
 """The retinopathy study measured on many images: the tables that stand beside chapter 14.
 
-    python -m xaihelpers.experiments.retinopathy.measure
+    python -m xaihelpers measure retinopathy
 
 writes `c2_layers.csv`, `c3_causes.csv`, `c2_repairs.csv` and `c6_eps.csv` to results/tables, from
 more images than the chapter has time for; tables of fewer images than `TABLES` says are printed
@@ -10,7 +10,7 @@ only. The same functions make the chapter's own figures.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,20 @@ from xaihelpers.experiments.retinopathy import corner_tables, steadiness
 from xaihelpers.experiments.retinopathy.corner_causes import Suspects
 from xaihelpers.files import save_table
 from xaihelpers.metrics.baselines import BaselineResult
-from xaihelpers.metrics.intervals import Interval, bootstrap_interval
+from xaihelpers.metrics.intervals import Interval
 from xaihelpers.setups import FINDINGS, Setup, open_setup
-from xaihelpers.study import layer_study
+from xaihelpers.study import (
+    BASELINES,
+    NO_LAYER,
+    Plan,
+    Subject,
+    interval_table,
+    mean_of,
+    priors_once,
+    read_table,
+    run_study,
+    without_own,
+)
 
 #: The methods of the retinopathy project, in its order.
 METHODS = ("grad_cam", "grad_cam_plus_plus", "xgrad_cam")
@@ -59,9 +70,12 @@ CENTRES = {"efficientnet_b0": (0.0, 32.0), "vgg19": (15.5, 32.0)}
 SUSPECTS = ("features.6", "features.8.0")  # of EfficientNet-B0, both 7 x 7 and signed
 STEADY = ("last", "raw conv", "bottleneck 6", "stage4")  # layers whose stability is measured
 REPAIRED = ("last", "batch norm", "raw conv", "bottleneck 7", "bottleneck 6")
-SHOWN = ("outside", "peak_outside", "corner", "peak_corner", "energy", "hit", "near")
-ALIKE = ("pearson", "spearman", "ssim", "top_iou")
-SHAPE = ("half", "entropy", "variation")
+#: What is measured at every layer: where heat lies, likeness to Grad-CAM, and shape.
+LAYER_SCORES = (
+    *("outside", "peak_outside", "corner", "peak_corner", "energy", "hit", "hit_15px"),
+    *("pearson_quarter", "spearman_quarter", "ssim_quarter", "top_iou_quarter"),
+    *("half", "entropy", "variation"),
+)
 
 
 def size_only(train: ImageDataset, test: ImageDataset) -> BaselineResult | None:
@@ -87,48 +101,39 @@ def size_only(train: ImageDataset, test: ImageDataset) -> BaselineResult | None:
 
 def stored(results: str | Path, name: str) -> pd.DataFrame:
     """A table of `TABLES` (or `c18_heads`) below a results folder; empty where there is none."""
-    path = Path(results) / "tables" / f"{name}.csv"
-    return pd.read_csv(path, dtype={"hits": str}) if path.exists() else pd.DataFrame()
-
-
-def summary(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Mean with interval of each column per layer and method; "-" where fewer than two are known.
-
-    table: from `layer_study.layer_scores` and its kin. Adds `images`, the number of rows.
-    """
-    rows = []
-    for (layer, method), part in table.groupby(["layer", "method"], sort=False):
-        means = {column: _mean(part[column]) for column in columns}
-        rows.append({"layer": layer, "method": method, "images": len(part)} | means)
-    return pd.DataFrame(rows)
+    return read_table(Path(results) / "tables" / f"{name}.csv")
 
 
 def intervals(
     table: pd.DataFrame, column: str, rows: Mapping[str, Mapping[str, object]]
 ) -> dict[str, Interval]:
     """Label -> mean of the column over the rows chosen by equality; without those of one image."""
-    found = {}
+    means = {}
     for label, where in rows.items():
         with suppress(EvaluationError):
-            found[label] = layer_study.mean_of(table, column, **where)
-    return found
+            means[label] = mean_of(table, column, **where)
+    return means
 
 
-def _mean(values: pd.Series) -> str:
-    known = values.dropna().astype(float)
-    return str(bootstrap_interval(known)) if len(known) > 1 else "-"
+def layer_rows(setup: Setup) -> pd.DataFrame:
+    """Rows of `run_study`: every layer and method of one network, and `BASELINES` once."""
+    masks = FINDINGS[setup.data.name]
+    plan = Plan(METHODS, LAYER_SCORES, masks, BASELINES, batch_size=8)
+    subject = Subject(setup.arch, setup.model, LAYERS[setup.arch])
+    rows = run_study([subject], setup.data, plan, files.data_dir() / "cache" / "retinopathy")
+    return without_own(priors_once(rows), METHODS[0])
 
 
 def layers_table(count: dict[str, int]) -> pd.DataFrame:
     """Every layer, method and figure of both networks; `count` images of the test set each."""
     tables = []
     for arch, images in count.items():
-        study = open_setup("fundus", arch, limit=images)
-        seen = layer_study.look(study.model, study.data, LAYERS[arch], METHODS)
-        scores = layer_study.layer_scores(seen, study.data, FINDINGS[study.data.name], ALIKE)
-        table = summary(scores, (*SHOWN, *ALIKE, *SHAPE))
+        setup = open_setup("fundus", arch, limit=images)
+        rows, order = layer_rows(setup), [*LAYERS[arch], NO_LAYER]
+        rows = rows.sort_values("layer", key=lambda roles: roles.map(order.index), kind="stable")
+        table = interval_table(rows, LAYER_SCORES)
         table.insert(0, "network", arch)
-        tables.append(_stamped(table, study))
+        tables.append(_stamped(table, setup))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -137,8 +142,8 @@ def causes_table(count: dict[str, int]) -> pd.DataFrame:
     study = open_setup("fundus", "efficientnet_b0", limit=count["efficientnet_b0"])
     suspects = Suspects(study.model, LAYERS[study.arch]["last"], SUSPECTS)
     tables = []
-    found = corner_tables.causes(suspects, study.data, len(study.data))
-    for (name, outcome), outcomes in found.items():
+    by_tensor = corner_tables.causes(suspects, study.data, len(study.data))
+    for (name, outcome), outcomes in by_tensor.items():
         table = corner_tables.explained(outcomes)
         table.insert(0, "tensor", name)
         table.insert(1, "outside", outcome)
@@ -154,7 +159,7 @@ def repairs_table(count: dict[str, int]) -> pd.DataFrame:
     chosen = {role: LAYERS[study.arch][role] for role in REPAIRED}
     scores = corner_tables.repair_scores(study.model, study.data, chosen, len(study.data))
     columns = ("outside", "peak_outside", "negative", "flipped", "dominance")
-    return _stamped(summary(scores, columns), study)
+    return _stamped(interval_table(scores, columns), study)
 
 
 def eps_table(count: dict[str, int]) -> pd.DataFrame:
@@ -165,7 +170,7 @@ def eps_table(count: dict[str, int]) -> pd.DataFrame:
     names = scores["method"] + scores["eps"].map("{:.0e}".format).radd(" ").where(
         scores["eps"].notna(), ""
     )
-    return _stamped(summary(scores.assign(method=names), ("variation", "stability")), study)
+    return _stamped(interval_table(scores.assign(method=names), ("variation", "stability")), study)
 
 
 def steady(study: Setup, layers: dict[str, str], count: int, seed: int = 0) -> pd.DataFrame:
@@ -198,23 +203,20 @@ TABLES: dict[str, tuple[Callable[[dict[str, int]], pd.DataFrame], dict[str, int]
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure the tables asked for, all by default; write or print them; returns 0."""
-    parser = argparse.ArgumentParser(prog="python -m xaihelpers.experiments.retinopathy.measure")
-    parser.add_argument("names", nargs="*", choices=[*TABLES, []], help="tables; all by default")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `measure retinopathy`."""
+    parser.add_argument("names", nargs="*", choices=[*TABLES, []], help="tables (default: all)")
     parser.add_argument("--limit", type=int, help="at most so many images each")
-    chosen = parser.parse_args(arguments)
-    for name in chosen.names or TABLES:
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Measure the tables asked for; write them, or print those of fewer images."""
+    for name in options.names or TABLES:
         make, counts = TABLES[name]
-        limited = {arch: min(n, chosen.limit or n) for arch, n in counts.items()}
+        limited = {arch: min(n, options.limit or n) for arch, n in counts.items()}
         table = make(limited)
         if limited == counts:
             save_table(table, files.results_dir() / "tables" / f"{name}.csv")
+            print(f"wrote {name}.csv: {limited}")
         else:
             print(f"{table.to_string()}\n{name}.csv is not written: it takes {counts}")
-        print(f"{name}: {limited}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -18,9 +18,9 @@ from xaihelpers.experiments.retinopathy import corner_causes, corner_tables
 from xaihelpers.experiments.retinopathy.claims import GUESSED, NETWORKS
 from xaihelpers.metrics.factorial import Outcomes
 from xaihelpers.metrics.intervals import bootstrap_interval
-from xaihelpers.study.layer_study import mean_of, paired
+from xaihelpers.study import mean_of, paired
 
-Scores = Mapping[str, pd.DataFrame]  # network -> table of `layer_study.layer_scores`
+Scores = Mapping[str, pd.DataFrame]  # network -> rows of `study.score_maps`
 GRIDS = {  # what is compared: VGG19's layer, EfficientNet-B0's layer
     "7 x 7": ("last", "last"),
     "14 x 14": ("stage4", "stage4"),
@@ -40,7 +40,7 @@ def _absent(scores: Scores, *names: str) -> dict[str, Measure]:
 
 def c1(scores: Scores) -> dict[str, Measure]:
     """Likeness of Grad-CAM++ to Grad-CAM at every layer."""
-    names = {"correlation": "pearson", "overlap": "top_iou"}
+    names = {"correlation": "pearson_quarter", "overlap": "top_iou_quarter"}
     measures = {}
     for arch, table in scores.items():
         for role, (name, column) in product(_roles(table), names.items()):
@@ -129,7 +129,7 @@ def c5(scores: Scores, random: Scores) -> dict[str, Measure]:
             measures[f"{arch} {name} over {rival}"] = measure_or_nan(
                 paired, both, column, ours, where
             )
-        measures[f"{arch} peak within 15 px"] = measure_or_nan(mean_of, both, "near", **ours)
+        measures[f"{arch} peak within 15 px"] = measure_or_nan(mean_of, both, "hit_15px", **ours)
     compared = [f"{name} over {rival}" for name in ("energy", "pointing") for rival in rivals]
     return measures | _absent(scores, *compared, "peak within 15 px")
 

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from xaihelpers import networks
 from xaihelpers.cams.maps import rectify, upsample
 from xaihelpers.cams.methods import grad_cam, xgrad_cam
-from xaihelpers.experiments.retinopathy.layer_tensors import Tapped, tap
-from xaihelpers.metrics import agreement, map_shape
+from xaihelpers.study import Case, LayerTensors, MapScorer, layer_tensors
 
 EPS = (1e-12, 1e-10, 1e-7, 1e-4, 1e-2, 1.0)
 
@@ -29,8 +28,13 @@ def steadiness(
     """Grad-CAM, and XGrad-CAM at every eps, on images and on the same images with noise.
 
     Args:
-        images: (N, 3, H, W) uint8. layers: what a layer is called -> dotted name. classes: (N,)
-            explained in both. deviation: of the Gaussian noise, in grey levels of 255.
+        model: a classifier.
+        images: (N, 3, H, W) uint8.
+        layers: what a layer is called -> dotted name.
+        classes: (N,) int64, explained in both.
+        eps: below XGrad-CAM's fraction.
+        deviation: of the Gaussian noise, in grey levels of 255.
+        seed: of the noise.
 
     Returns:
         Columns: image (row of the batch), layer, method, eps (NaN for Grad-CAM), variation (total
@@ -39,32 +43,28 @@ def steadiness(
     """
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
     noisy = (images.float() + deviation * noise).round().clamp(0, 255).to(torch.uint8)
-    names = list(layers.values())
-    clean, moved = (tap(model, networks.normalize(i), names, classes) for i in (images, noisy))
+    clean, disturbed = (
+        layer_tensors(model, networks.normalize(shown), list(layers.values()), classes)
+        for shown in (images, noisy)
+    )
     size = (images.shape[-2], images.shape[-1])
     rows = []
-    for role, before, after in zip(layers, clean, moved, strict=True):
+    for role, before, after in zip(layers, clean, disturbed, strict=True):
         for method, guard in [("grad_cam", None), *(("xgrad_cam", value) for value in eps)]:
-            one, two = (_heat(layer, guard, size) for layer in (before, after))
-            rows.append(
-                pd.DataFrame(
-                    {
-                        "image": range(len(images)),
-                        "layer": role,
-                        "method": method,
-                        "eps": guard,
-                        "variation": map_shape.total_variation(one),
-                        "stability": agreement.pearson(one, two),
-                    }
-                ).astype({"eps": float})
+            case = Case(reference=_heat(after, guard, size))
+            values = MapScorer(("variation", "pearson")).scores(
+                case, _heat(before, guard, size), method
             )
+            about = {"image": range(len(images)), "layer": role, "method": method, "eps": guard}
+            figures = {"variation": values["variation"], "stability": values["pearson"]}
+            rows.append(pd.DataFrame({**about, **figures}).astype({"eps": float}))
     return pd.concat(rows, ignore_index=True)
 
 
-def _heat(layer: Tapped, eps: float | None, size: tuple[int, int]) -> Tensor:
+def _heat(layer: LayerTensors, eps: float | None, size: tuple[int, int]) -> Tensor:
     """The heat map of XGrad-CAM with this eps, or of Grad-CAM without."""
     if eps is None:
-        raw = grad_cam(layer.activations, layer.logit)
+        raw = grad_cam(layer.activations, layer.gradients)
     else:
-        raw = xgrad_cam(layer.activations, layer.logit, eps)
+        raw = xgrad_cam(layer.activations, layer.gradients, eps)
     return upsample(rectify(raw), size)
