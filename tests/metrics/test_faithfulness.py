@@ -13,8 +13,9 @@ from torchcam.metrics import ClassificationMetric, DeletionInsertionMetric
 
 from xaihelpers.cams import explain
 from xaihelpers.cams.targets import probability
-from xaihelpers.errors import EvaluationError
+from xaihelpers.errors import EvaluationError, TargetError
 from xaihelpers.metrics import faithfulness as faith
+from xaihelpers.metrics import model_score
 
 
 class Weighing(nn.Module):
@@ -171,14 +172,14 @@ def test_a_curve_shows_the_network_few_images_at_a_time_and_never_builds_all(
 ) -> None:
     model, images, heat, target = asked
     built: list[int] = []
-    ask = faith.confidence
+    read = model_score.ScoreReader.__call__
 
-    def counted(model: nn.Module, shown: Tensor, target: Tensor) -> Tensor:
+    def counted(self: model_score.ScoreReader, shown: Tensor, which: Tensor) -> Tensor:
         built.append(len(shown))
-        return ask(model, shown, target)
+        return read(self, shown, which)
 
-    monkeypatch.setattr(faith, "BATCH", 4)
-    monkeypatch.setattr(faith, "confidence", counted)
+    monkeypatch.setattr(model_score, "BATCH", 4)
+    monkeypatch.setattr(model_score.ScoreReader, "__call__", counted)
     streamed = faith.deletion(model, images, heat, target, steps=9).scores
     assert (max(built), sum(built)) == (4, 10 * len(images))
     order = faith.removal_order(heat)[:, None]
@@ -225,7 +226,7 @@ def test_a_network_in_training_mode_is_asked_in_evaluation_mode_and_put_back() -
     ("call", "message"),
     [
         (lambda m: faith.deletion(m, ONES, RIGHT[:, :1], CLASS_0), "need maps"),
-        (lambda m: faith.deletion(m, ONES, RIGHT, torch.tensor([0, 1])), "need maps"),
+        (lambda m: faith.deletion(m, ONES, RIGHT, torch.tensor([0, 1])), "2 targets for 1 images"),
         (lambda m: faith.deletion(m, ONES, RIGHT, CLASS_0, steps=0), "at least one"),
         (lambda m: faith.insertion(m, ONES, RIGHT, CLASS_0, replace="grey"), "unknown filling"),
         (lambda m: faith.pixel_flipping(m, ONES, RIGHT, CLASS_0, 1.5), "share is 1.5"),
@@ -236,5 +237,5 @@ def test_a_network_in_training_mode_is_asked_in_evaluation_mode_and_put_back() -
 def test_what_makes_no_sense_is_refused(
     weighing: Weighing, call: Callable[[nn.Module], object], message: str
 ) -> None:
-    with pytest.raises(EvaluationError, match=message):
+    with pytest.raises((EvaluationError, TargetError), match=message):
         call(weighing)

@@ -22,13 +22,15 @@ def corner_triangles(size: tuple[int, int]) -> Tensor:
 
 
 def place(heat: Tensor, size: tuple[int, int], first: float, step: float) -> Tensor:
-    """Linear interpolation of cells that sit where the network looked: (N, h, w) -> (N, *size).
+    """Linear interpolation of cells at their own centres: (N, h, w) -> (N, *size).
 
     `cams.maps.upsample` spreads the cells evenly over the image. In networks that halve the grid by
     a padded convolution of stride 2 (EfficientNet, ResNet, DenseNet's stem) they sit half a cell
     further up and left; beyond the outermost centres the border value goes on.
 
     Args:
+        heat: (N, h, w), one value per cell.
+        size: height and width of the image, in pixels.
         first: centre of the first cell in pixels, counted from 0 at the first pixel's centre.
         step: distance of neighbouring centres in pixels.
     """

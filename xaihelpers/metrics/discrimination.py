@@ -30,8 +30,10 @@ def switch(first_heat: Tensor, second_heat: Tensor, first: Tensor, second: Tenso
     gets 1; one that always shows the other, -1.
 
     Args:
-        first_heat, second_heat: maps for the first and for the second object.
-        first, second: their masks.
+        first_heat: (N, H, W), the map for the first object.
+        second_heat: (N, H, W), the map for the second object.
+        first: (N, H, W) bool, the first object.
+        second: (N, H, W) bool, the second object.
     """
     return (
         share_on_asked(first_heat, first, second) + share_on_asked(second_heat, second, first) - 1

@@ -1,12 +1,13 @@
 """Does the score depend on what the map points at? Remove it, or keep only it, and ask again.
 
-Images are `(N, C, H, W)` normalised for the network, maps `(N, H, W)` in [0, 1], targets `(N,)`
-class indices. The score is the softmax probability of the target. Every function runs the network
-in evaluation mode, without gradients, on the images' device, and leaves its flags as they were.
+Images are `(N, C, H, W)` normalised for the network, maps `(N, H, W)` in [0, 1]. The target is that
+of `explain`, the score the probability of a class or the value of a callable target: see
+`model_score`, which is also where `link` is explained. Every function runs the network in
+evaluation mode, without gradients, on the images' device, and leaves its flags as they were.
 
 None of these figures says that a map is right. They can be gamed (a map that is one everywhere but
-in one pixel loses nothing in `average_drop`), and what is shown to the network are pictures that it
-has never seen (see `removal`).
+in one pixel loses nothing in the average drop), and what is shown to the network are pictures that
+it has never seen (see `removal`).
 """
 
 from __future__ import annotations
@@ -17,20 +18,40 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from xaihelpers.cams.engine.forward import evaluating
+from xaihelpers.cams.targets import Target
 from xaihelpers.errors import EvaluationError
 from xaihelpers.metrics.localization import check_maps
+from xaihelpers.metrics.model_score import (
+    Link,
+    ScoreReader,
+    batch_size,
+    confidence,
+    score_reader,
+)
 from xaihelpers.metrics.removal import NOISE, filling, impute
 
-BATCH = 8  # images shown to the network at a time: on a CPU larger batches are slower per image
-GPU_BATCH = 128
+__all__ = [
+    "Curve",
+    "confidence",
+    "deletion",
+    "drop",
+    "increase",
+    "insertion",
+    "kept_confidence",
+    "pixel_flipping",
+    "removal_order",
+    "road",
+    "win_rate",
+]
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
     """Score of each image while its pixels are removed or inserted in the order of a map.
 
-    shares: (S + 1,) of the pixels changed, from 0 to 1. scores: (N, S + 1) probabilities.
+    Attributes:
+        shares: (S + 1,) of the pixels changed, from 0 to 1.
+        scores: (N, S + 1), for a class probabilities.
     """
 
     shares: Tensor
@@ -38,7 +59,7 @@ class Curve:
 
     @property
     def area(self) -> Tensor:
-        """Area under each curve by trapezoids: (N,) in [0, 1]."""
+        """Area under each curve by trapezoids: (N,), for probabilities in [0, 1]."""
         return torch.trapezoid(self.scores, self.shares, dim=1)
 
     @property
@@ -47,48 +68,32 @@ class Curve:
         return (self.scores[:, :1] - self.scores).mean(dim=1)
 
 
-@torch.no_grad()
-def confidence(model: nn.Module, images: Tensor, target: Tensor) -> Tensor:
-    """Softmax probability of the target class: images (N, C, H, W) -> (N,)."""
-    with evaluating(model):
-        parts = [model(part).softmax(dim=1) for part in images.split(_batch_size(images))]
-    return torch.cat(parts).gather(1, target.to(images.device)[:, None])[:, 0]
-
-
-def _batch_size(images: Tensor) -> int:
-    """How many images the network sees at a time on the images' device."""
-    return BATCH if images.device.type == "cpu" else GPU_BATCH
-
-
-def check_images(images: Tensor, heat: Tensor, target: Tensor) -> None:
-    """Raise `EvaluationError` unless images, maps and targets belong together."""
+def check_images(images: Tensor, heat: Tensor) -> None:
+    """Raise `EvaluationError` unless images and maps belong together."""
     check_maps(heat)
     expected = (len(images), *images.shape[2:])
-    if tuple(heat.shape) != expected or tuple(target.shape) != (len(images),):
+    if tuple(heat.shape) != expected:
         raise EvaluationError(
-            f"images {tuple(images.shape)} need maps {expected} and targets ({len(images)},), "
-            f"not {tuple(heat.shape)} and {tuple(target.shape)}"
+            f"images {tuple(images.shape)} need maps {expected}, not {tuple(heat.shape)}"
         )
 
 
 def removal_order(heat: Tensor) -> Tensor:
-    """Place of each pixel in the order of removal, 0 = highest; ties go in reading order.
+    """Position of each pixel in the order of removal, 0 = highest; ties go in reading order.
 
     (N, H, W) -> (N, H, W) int64. A flat map is therefore taken away line by line.
+
+    Example:
+        >>> removal_order(torch.tensor([[[0.0, 0.9], [0.5, 0.0]]])).tolist()
+        [[[2, 0], [1, 3]]]
     """
     order = heat.flatten(1).argsort(dim=1, descending=True, stable=True)
-    places = torch.arange(order.shape[1], device=heat.device).expand_as(order)
-    return torch.empty_like(order).scatter_(1, order, places).view(heat.shape)
+    positions = torch.arange(order.shape[1], device=heat.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, positions).view(heat.shape)
 
 
 def _curve(
-    model: nn.Module,
-    start: Tensor,
-    end: Tensor,
-    heat: Tensor,
-    target: Tensor,
-    steps: int,
-    share: float = 1.0,
+    read: ScoreReader, start: Tensor, end: Tensor, heat: Tensor, steps: int, share: float = 1.0
 ) -> Curve:
     """Scores on the way from `start` to `end`, pixels exchanged from the highest of `heat` on."""
     if steps < 1:
@@ -96,78 +101,113 @@ def _curve(
     order, pixels, images = removal_order(heat)[:, None], heat[0].numel(), len(start)
     counts = [round(share * pixels * step / steps) for step in range(steps + 1)]
     limits = torch.tensor(counts, device=heat.device)
-    parts = []
     every = torch.arange(images * len(counts), device=heat.device)
-    for part in every.split(_batch_size(start)):  # never all (steps + 1) x N images at once
+    scores = []  # never all (steps + 1) x N images at once
+    for part in every.split(batch_size(start) if read.cuttable else images):
         which, exchanged = part % images, limits[part // images, None, None, None]
         shown = torch.where(order[which] < exchanged, end[which], start[which])
-        parts.append(confidence(model, shown, target[which.to(target.device)]))
-    scores = torch.cat(parts)
-    return Curve(limits.to(scores) / pixels, scores.view(len(counts), images).T)
+        scores.append(read(shown, which))
+    joined = torch.cat(scores)
+    return Curve(limits.to(joined) / pixels, joined.view(len(counts), images).T)
 
 
 def deletion(
     model: nn.Module,
     images: Tensor,
     heat: Tensor,
-    target: Tensor,
+    target: Target = None,
     steps: int = 20,
     replace: str = "zero",
+    link: Link | None = None,
 ) -> Curve:
     """Take pixels away, the map's highest first. Small `area` is better.
 
     Petsiuk 2018 (RISE), arXiv 1806.07421, section 3.3 and algorithm 1; they replace by zero.
 
     Args:
+        model: the network.
+        images: (N, C, H, W), normalised.
+        heat: (N, H, W) in [0, 1].
+        target: as in `explain`; None is the class predicted for the whole image.
+        steps: points of the curve after the first.
         replace: "zero", "mean" or "blur" (`removal.FILLINGS`).
+        link: of a class index, see `model_score.linked`; None is softmax, sigmoid for one logit.
+
+    Raises:
+        EvaluationError: images, maps and settings do not belong together.
+        TargetError: the target does not fit the network's output.
+
+    Example:
+        >>> model = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(3, 2))
+        >>> curve = deletion(model, torch.rand(5, 3, 4, 4), torch.rand(5, 4, 4), target=1, steps=4)
+        >>> tuple(curve.scores.shape), tuple(curve.area.shape)
+        ((5, 5), (5,))
     """
-    check_images(images, heat, target)
-    return _curve(model, images, filling(replace)(images), heat, target, steps)
+    check_images(images, heat)
+    read = score_reader(model, images, target, link)
+    return _curve(read, images, filling(replace)(images), heat, steps)
 
 
 def insertion(
     model: nn.Module,
     images: Tensor,
     heat: Tensor,
-    target: Tensor,
+    target: Target = None,
     steps: int = 20,
     replace: str = "blur",
+    link: Link | None = None,
 ) -> Curve:
-    """Bring pixels back, the map's highest first. Large `area` is better. Source as `deletion`."""
-    check_images(images, heat, target)
-    return _curve(model, filling(replace)(images), images, heat, target, steps)
+    """Bring pixels back, the map's highest first. Large `area` is better.
+
+    Source and arguments as `deletion`.
+    """
+    check_images(images, heat)
+    read = score_reader(model, images, target, link)
+    return _curve(read, filling(replace)(images), images, heat, steps)
 
 
 def pixel_flipping(
     model: nn.Module,
     images: Tensor,
     heat: Tensor,
-    target: Tensor,
+    target: Target = None,
     share: float = 0.2,
     steps: int = 10,
     replace: str = "mean",
+    link: Link | None = None,
 ) -> Tensor:
     """Mean fall of the score while the highest `share` of the pixels is flipped: (N,), big is good.
 
     Bach 2015 (PLOS ONE 10(7), e0130140) flips pixel by pixel; the area over the curve, averaged
     over its points, is that of Samek 2017 (arXiv 1509.06321). They flip to the opposite value or
     to noise; we replace.
+
+    Args:
+        share: of the pixels that are flipped in the end, in (0, 1].
+
+    The other arguments are those of `deletion`.
     """
-    check_images(images, heat, target)
+    check_images(images, heat)
     if not 0 < share <= 1:
         raise EvaluationError(f"share is {share}; it must lie in (0, 1]")
-    end = filling(replace)(images)
-    return _curve(model, images, end, heat, target, steps, share).mean_fall
+    read, end = score_reader(model, images, target, link), filling(replace)(images)
+    return _curve(read, images, end, heat, steps, share).mean_fall
 
 
-def kept_confidence(model: nn.Module, images: Tensor, heat: Tensor, target: Tensor) -> Tensor:
+def kept_confidence(
+    model: nn.Module,
+    images: Tensor,
+    heat: Tensor,
+    target: Target = None,
+    link: Link | None = None,
+) -> Tensor:
     """Score of the explanation map, the image times the map: O of the Grad-CAM++ paper, (N,).
 
     The product is taken of the *normalised* image, as peers do, so that what the map leaves out
-    becomes the mean colour of ImageNet, not black.
+    becomes the mean colour of ImageNet, not black. Arguments as `deletion`.
     """
-    check_images(images, heat, target)
-    return confidence(model, images * heat[:, None], target)
+    check_images(images, heat)
+    return score_reader(model, images, target, link)(images * heat[:, None])
 
 
 def drop(before: Tensor, after: Tensor) -> Tensor:
@@ -177,7 +217,15 @@ def drop(before: Tensor, after: Tensor) -> Tensor:
     Relative to the score, unlike the `DropInConfidence` of the package grad-cam.
 
     Args:
-        before: (N,) Y, probability of the class for the image. after: (N,) O, `kept_confidence`.
+        before: (N,) Y, score of the image: `confidence`.
+        after: (N,) O, score of the explanation map: `kept_confidence`.
+
+    Raises:
+        EvaluationError: scores of unlike length, or not positive.
+
+    Example:
+        >>> drop(torch.tensor([0.8, 0.5]), torch.tensor([0.6, 0.7])).tolist()
+        [0.25, 0.0]
     """
     _check_scores(before, after)
     return (before - after).clamp_min(0) / before
@@ -198,7 +246,9 @@ def win_rate(before: Tensor, first: Tensor, second: Tensor) -> Tensor:
     Source as `drop`, metric (iii). Ties are no win for either: two rates may sum to less than 1.
 
     Args:
-        before: (N,) Y. first, second: (N,) O of the two methods.
+        before: (N,) Y.
+        first: (N,) O of the first method.
+        second: (N,) O of the second method.
     """
     return (drop(before, first) < drop(before, second)).to(before.dtype)
 
@@ -220,28 +270,32 @@ def road(
     model: nn.Module,
     images: Tensor,
     heat: Tensor,
-    target: Tensor,
+    target: Target = None,
     shares: Sequence[float] = (0.2, 0.4, 0.6, 0.8),
     noise: Tensor | float = NOISE,
+    link: Link | None = None,
 ) -> Tensor:
     """How much more the score suffers when the highest pixels go than when the lowest do: (N,).
 
     ROAD (Rong 2022, arXiv 2202.00449): removed pixels are imputed (`removal.impute`), so that the
     mask's outline tells nothing. Half the difference of scores, lowest removed (LeRF) less highest
     removed (MoRF), averaged over `shares` of removed pixels, as the package grad-cam combines
-    them: in [-0.5, 0.5], large is better, 0 for a map that says nothing.
+    them: for probabilities in [-0.5, 0.5], large is better, 0 for a map that says nothing.
 
     Args:
+        shares: of the pixels that are removed.
         noise: as in `removal.impute`; fixed values (N, C, H, W) make a figure that repeats.
+
+    The other arguments are those of `deletion`.
     """
-    check_images(images, heat, target)
+    check_images(images, heat)
+    read = score_reader(model, images, target, link)
     order, pixels = removal_order(heat), heat[0].numel()
     last = removal_order(heat.amax(dim=(1, 2), keepdim=True) - heat)
     both = []
-    for places in (last, order):
+    for positions in (last, order):
         scores = [
-            confidence(model, impute(images, places < round(share * pixels), noise), target)
-            for share in shares
+            read(impute(images, positions < round(share * pixels), noise)) for share in shares
         ]
         both.append(torch.stack(scores).mean(dim=0))
     return (both[0] - both[1]) / 2

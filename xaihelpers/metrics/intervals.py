@@ -41,6 +41,9 @@ def bootstrap_interval(
     Args:
         samples: each (N,), one value per image, finite, N >= 2.
         statistic: takes the samples, gives a number.
+        level: of confidence, in (0, 1).
+        resamples: how many.
+        seed: of the resampling.
 
     Raises:
         EvaluationError: fewer than two values, samples of unequal length, NaN, level not in (0, 1).
@@ -56,7 +59,7 @@ def bootstrap_interval(
         raise EvaluationError("an interval needs finite values; leave out NaN before, and say so")
     if not 0 < level < 1:
         raise EvaluationError(f"level is {level}; it must lie between 0 and 1, for example 0.95")
-    found = stats.bootstrap(
+    bounds = stats.bootstrap(
         arrays,
         statistic,
         paired=True,
@@ -68,7 +71,7 @@ def bootstrap_interval(
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Interval(
-        float(statistic(*arrays)), float(found.low), float(found.high), level, len(arrays[0])
+        float(statistic(*arrays)), float(bounds.low), float(bounds.high), level, len(arrays[0])
     )
 
 
@@ -76,8 +79,13 @@ def paired_difference(first: ArrayLike, second: ArrayLike, **options: float) -> 
     """Interval of the mean of `first - second`, image by image; 0 outside it: they differ.
 
     Args:
-        first, second: each (N,), the same images in the same order.
+        first: (N,), one value per image.
+        second: (N,), the same images in the same order.
         options: `level`, `resamples`, `seed` of `bootstrap_interval`.
+
+    Example:
+        >>> str(paired_difference([0.5, 0.7, 0.6], [0.4, 0.6, 0.5]))
+        '0.100 [0.100, 0.100]'
     """
     one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if one.shape != other.shape:
@@ -108,12 +116,14 @@ def paired_test(
     (`scipy.stats.permutation_test`, at least 1 / (resamples + 1)). Several tests call for `holm`.
 
     Args:
-        first, second: each (N,), finite, the same images in the same order.
+        first: (N,), finite, one value per image.
+        second: (N,), finite, the same images in the same order.
+        resamples: random exchanges.
         options: as `paired_difference`, whose interval stands beside the p value.
     """
     difference = paired_difference(first, second, **options)
     values = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    found = stats.permutation_test(
+    flipped = stats.permutation_test(
         (values,),
         np.mean,
         permutation_type="samples",
@@ -122,7 +132,7 @@ def paired_test(
         batch=max(1, 2_000_000 // len(values)),
         rng=np.random.default_rng(int(options.get("seed", 0))),
     )
-    return PairedTest(difference, float(found.pvalue))
+    return PairedTest(difference, float(flipped.pvalue))
 
 
 def holm(p: ArrayLike) -> np.ndarray:

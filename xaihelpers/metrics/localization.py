@@ -54,6 +54,11 @@ def energy_in_mask(heat: Tensor, mask: Tensor) -> Tensor:
 
     Score-CAM's "energy-based pointing game" (arXiv 1910.01279). An all-zero map scores 0 (see
     `is_empty`), and so does an empty mask: leave images without the thing out of the mean.
+
+    Example:
+        >>> heat = torch.tensor([[[3.0, 1.0]]])
+        >>> energy_in_mask(heat, torch.tensor([[[True, False]]])).item()
+        0.75
     """
     check_maps(heat, mask)
     total = heat.sum(dim=(1, 2))
@@ -105,8 +110,8 @@ def boxes_of_components(heat: Tensor, fraction: float) -> list[Tensor]:
     for image in reached:
         stats = cv2.connectedComponentsWithStats(image, connectivity=8)[2][1:]
         left, top, width, height, area = stats.T
-        found = np.stack([left, top, left + width, top + height], axis=1)
-        boxes.append(torch.from_numpy(found[np.argsort(-area, kind="stable")]).long())
+        corners = np.stack([left, top, left + width, top + height], axis=1)
+        boxes.append(torch.from_numpy(corners[np.argsort(-area, kind="stable")]).long())
     return boxes
 
 
@@ -170,9 +175,12 @@ def localization_hit(
     only the map of the label is needed, for top-5 too. With `top >= C` the class cannot be wrong.
 
     Args:
-        logits: (N, C). labels: (N,) int64.
+        logits: (N, C).
+        labels: (N,) int64, the true classes.
         boxes: (N, 4), from the map of the *label* (see `box_of_largest_component`).
         truth: (N, 4), or (N, M, 4) where M boxes are right (pad with zeros).
+        top: how many of the highest logits may name the class.
+        iou: overlap that a box must reach.
     """
     if not len(logits) == len(labels) == len(boxes) == len(truth):
         raise EvaluationError(
@@ -192,7 +200,11 @@ def localization_error(
     """Table 1's four figures, as shares in [0, 1]: class and localisation error, top-1 and top-5.
 
     Args:
-        heat: (N, H, W), the maps of the *labels*; for the rest see `localization_hit`.
+        logits: (N, C).
+        labels: (N,) int64, the true classes.
+        heat: (N, H, W), the maps of the *labels*.
+        truth: true boxes, as in `localization_hit`.
+        fraction: of the maximum, above which a region counts.
     """
     boxes = box_of_largest_component(heat, fraction)
     everything = torch.zeros_like(boxes)
@@ -200,9 +212,9 @@ def localization_error(
     errors = {}
     for top in (1, 5):
         named = localization_hit(logits, labels, everything, everything, top)
-        found = localization_hit(logits, labels, boxes, truth.cpu(), top)
+        located = localization_hit(logits, labels, boxes, truth.cpu(), top)
         errors[f"class_top{top}"] = 1 - float(named.double().mean())
-        errors[f"localization_top{top}"] = 1 - float(found.double().mean())
+        errors[f"localization_top{top}"] = 1 - float(located.double().mean())
     return errors
 
 
@@ -213,12 +225,14 @@ def iou_by_threshold(heat: Tensor, truth: Tensor, thresholds: Sequence[float]) -
     so that a threshold can be chosen on some images and judged on others.
 
     Args:
-        heat: (N, H, W). truth: (N, 4). thresholds: T fractions of the maximum in [0, 1].
+        heat: (N, H, W).
+        truth: (N, 4).
+        thresholds: T fractions of the maximum, in [0, 1].
     """
     if len(truth) != len(heat):
         raise EvaluationError(f"{len(heat)} maps but true boxes for {len(truth)} images")
     boxes = [box_of_largest_component(heat, fraction) for fraction in thresholds]
-    return torch.stack([box_iou(found, truth.cpu()) for found in boxes])
+    return torch.stack([box_iou(each, truth.cpu()) for each in boxes])
 
 
 @dataclass(frozen=True)

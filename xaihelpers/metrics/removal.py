@@ -67,7 +67,8 @@ def impute(
     neighbours that exist are scaled up. An image removed altogether becomes its mean colour.
 
     Args:
-        images: (N, C, H, W). removed: (N, H, W) bool.
+        images: (N, C, H, W) float, normalised.
+        removed: (N, H, W) bool.
         noise: added to removed pixels: (N, C, H, W), or a standard deviation (`NOISE` in ROAD),
             drawn with torch's generator.
         tolerance: residual of the linear system relative to its right-hand side; 1e-3 is off by

@@ -19,6 +19,7 @@ def seed_masks(heat: Tensor, present: Tensor, fraction: float = 0.2) -> Tensor:
     Args:
         heat: (N, C, H, W) float, not negative: one map per class.
         present: (N, C) bool, the image-level labels.
+        fraction: of a map's own maximum, in [0, 1].
 
     Returns:
         (N, H, W) int64: 0 for background, c + 1 for class c.
@@ -42,7 +43,9 @@ def confusion(labels: Tensor, truth: Tensor, num_classes: int) -> Tensor:
     serves every resample of a bootstrap.
 
     Args:
-        labels, truth: (N, H, W) int64 in [0, num_classes).
+        labels: (N, H, W) int64 in [0, num_classes), what was given.
+        truth: (N, H, W) int64 in [0, num_classes).
+        num_classes: background included.
     """
     if labels.shape != truth.shape:
         raise EvaluationError(
@@ -68,7 +71,9 @@ def class_iou(labels: Tensor, truth: Tensor, num_classes: int) -> Tensor:
     """IoU of every class over all pixels of a data set, as in PASCAL VOC: -> (num_classes,).
 
     Args:
-        labels, truth: (N, H, W) int64 in [0, num_classes), background included as 0.
+        labels: (N, H, W) int64 in [0, num_classes), what was given; background is 0.
+        truth: (N, H, W) int64 in [0, num_classes).
+        num_classes: background included.
 
     Returns:
         float64; NaN for a class that neither predicts nor owns a pixel (`nanmean` for the mIoU).

@@ -1,4 +1,4 @@
-"""What a score may look at beside the map: masks, a map to compare with, the network, its layer."""
+"""What a score may use beside the map: masks, a map to compare with, the network, its layer."""
 
 from __future__ import annotations
 

@@ -68,12 +68,12 @@ class MapScorer:
         return {"empty": is_empty(heat).cpu(), **values}
 
     def _value(self, name: str, case: Case, heat: Tensor, method: str) -> Tensor:
-        score, place = SCORES[name], (method, name)
+        score, key = SCORES[name], (method, name)
         if score.of == "layer" and method in PRIORS:  # they belong to no layer
             return torch.full((len(heat),), torch.nan)
-        if place not in self.known or method not in LAYERLESS or score.of != "map":
-            self.known[place] = score.compute(case, heat).float().cpu()
-        return self.known[place]
+        if key not in self.known or method not in LAYERLESS or score.of != "map":
+            self.known[key] = score.compute(case, heat).float().cpu()
+        return self.known[key]
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,9 @@ COLLECTIONS = ("kaggle.com", "github.com")  # sites that hold many collections e
 class Shortcut:
     """What a rule that never looks at the disease gets right.
 
-    right: (N,) bool, per test image. chance: share of the most frequent class of the training set.
+    Attributes:
+        right: (N,) bool, per test image.
+        chance: share of the most frequent class of the training set.
     """
 
     right: np.ndarray
@@ -89,7 +91,7 @@ def matched(sources: Sequence[str], labels: np.ndarray) -> dict[str, list[int]]:
     classes = {
         name: sorted({int(label) for label in given[named == name]}) for name in set(sources)
     }
-    return {name: found for name, found in sorted(classes.items()) if len(found) > 1}
+    return {name: several for name, several in sorted(classes.items()) if len(several) > 1}
 
 
 def blank(images: Tensor, masks: Tensor, keep: bool = False) -> Tensor:

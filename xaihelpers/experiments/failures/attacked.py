@@ -51,7 +51,14 @@ def attack_rows(
     correlation (Pearson, of the true class's two maps; NaN if one is empty).
 
     Args:
-        images: (N, 3, H, W) uint8. objects: (N, H, W) bool, what the true class is about.
+        model: the network.
+        layer: dotted name.
+        images: (N, 3, H, W) uint8.
+        labels: (N,) int64, the true classes.
+        targets: (N,) int64, the classes to attack towards.
+        objects: (N, H, W) bool, what the true class is about.
+        eps: radius of the L-inf ball, in units of [0, 1].
+        steps: of PGD.
     """
     moved = eight_bit(pgd(model, images / 255, targets, eps, steps=steps, targeted=True))
     before, after = (
@@ -59,10 +66,10 @@ def attack_rows(
         for pictures in (images, moved)
     )
     every = torch.arange(len(images))
-    was, now = (found.maps["grad_cam"][every, labels] for found in (before, after))
+    was, now = (each.maps["grad_cam"][every, labels] for each in (before, after))
     other = after.maps["grad_cam"][every, targets]
     # In double precision: what is left of the true class is far below float32's usual digits.
-    p_before, p_after = (found.logits.double().softmax(dim=1) for found in (before, after))
+    p_before, p_after = (each.logits.double().softmax(dim=1) for each in (before, after))
     return pd.DataFrame(
         {
             "label": labels,

@@ -39,20 +39,23 @@ def failure_rows(model: nn.Module, layer: str, images: Tensor, labels: Tensor) -
     of the answer's and the true class's map.
 
     Args:
-        images: (N, 3, H, W) uint8, N >= 2, all answered wrongly. labels: (N,) the truth.
+        model: the network.
+        layer: dotted name.
+        images: (N, 3, H, W) uint8, N >= 2, all answered wrongly.
+        labels: (N,) the truth.
 
     Raises:
         EvaluationError: fewer than two images, or one that is answered rightly.
     """
     if len(images) < 2:
         raise EvaluationError("failures are compared with each other; give at least two")
-    found = cams.explain_classes(model, networks.normalize(images), layer)
-    every, answers = torch.arange(len(images)), found.logits.argmax(dim=1)
+    explained = cams.explain_classes(model, networks.normalize(images), layer)
+    every, answers = torch.arange(len(images)), explained.logits.argmax(dim=1)
     if bool((answers == labels).any()):
         raise EvaluationError("some of these images are answered rightly; give failures only")
-    heats = found.maps["grad_cam"]
+    heats = explained.maps["grad_cam"]
     own, label = hottest(heats[every, answers]), hottest(heats[every, labels])
-    probability = found.logits.softmax(dim=1)
+    probability = explained.logits.softmax(dim=1)
     columns = {"label": labels, "answer": answers, "p_answer": probability[every, answers]}
     columns |= {"p_label": probability[every, labels]}
     for name, mask in (("own", own), ("other", own.roll(1, dims=0)), ("label", label)):

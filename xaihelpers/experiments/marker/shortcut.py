@@ -70,8 +70,13 @@ def marker_rows(
     class's map in the opacity).
 
     Args:
+        model: the network.
         layer: dotted name; where it feeds average pooling, Grad-CAM there is CAM.
-        indices: of the test split. size: of the images, in px.
+        scheme: of `SCHEMES`.
+        indices: of the test split.
+        size: of the images, in px.
+        seed: of the renderer.
+        batch_size: images at a time.
     """
     parts = []
     for start in range(0, len(indices), batch_size):
@@ -86,15 +91,15 @@ def _rows(
     model: nn.Module, layer: str, batch: tuple[Tensor, Tensor, dict[str, Tensor]]
 ) -> pd.DataFrame:
     images, labels, masks = batch
-    found = cams.explain_classes(model, networks.normalize(images), layer)
-    heats, every = found.maps["grad_cam"], torch.arange(len(images))
-    predicted = found.logits.argmax(dim=1)
+    explained = cams.explain_classes(model, networks.normalize(images), layer)
+    heats, every = explained.maps["grad_cam"], torch.arange(len(images))
+    predicted = explained.logits.argmax(dim=1)
     text, finding = masks["marker"], masks["opacity"]
     return pd.DataFrame(
         {
             "label": labels,
             "predicted": predicted,
-            "p_label": found.logits.softmax(dim=1)[every, labels],
+            "p_label": explained.logits.softmax(dim=1)[every, labels],
             "marker_area": text.float().mean(dim=(1, 2)),
             "finding_area": finding.float().mean(dim=(1, 2)),
             "marker_covid": energy_in_mask(heats[:, COVID], text),

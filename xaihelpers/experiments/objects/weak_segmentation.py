@@ -33,7 +33,11 @@ def grid_features(
     mean square over the batch of images, so that none drowns the others.
 
     Args:
-        model: in eval mode. images: normalised as it expects. layers: dotted names.
+        model: in evaluation mode.
+        images: (N, 3, H, W), normalised as the model expects.
+        layers: dotted names.
+        cells: side of the grid.
+        batch_size: images at a time.
     """
     found: dict[str, list[Tensor]] = {layer: [] for layer in layers}
     for batch in images.split(batch_size):
