@@ -25,7 +25,7 @@ SUBJECTS = (("fundus", "efficientnet_b0"), ("fundus", "vgg19"), ("chest_xray", "
 COUNT = 120  # images with a finding, of each network's test set
 PRIORS = ("centre_gaussian", "edges")
 #: Score -> column of the table: means with intervals.
-FIGURES = {"energy": "energy", "lift": "lift", "hit_15px": "hit_15px"}
+FIGURES = {"energy": "energy", "lift": "lift", "hit_15px": "near"}
 #: Score -> column of the table: shares of cells or channels, as plain means.
 SIGNS = {
     "negative_cells": "negative cells",
