@@ -1,20 +1,18 @@
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from tests.datasets.layouts import write_aptos
-from xaihelpers.datasets import load, splits
-from xaihelpers.datasets.real import aptos
+from xaihelpers.datasets import load
 from xaihelpers.datasets.splits import CONFLICT, divide, summary
-from xaihelpers.errors import StorageError
 
 
 def table(labels: list[int], contents: list[str] | None = None) -> pd.DataFrame:
     contents = contents or [f"picture {i}" for i in range(len(labels))]
     rows = pd.DataFrame({"file": [f"{i:04d}.png" for i in range(len(labels))], "label": labels})
-    return rows.assign(sha256=contents, problem="")
+    clusters = pd.factorize(pd.Series(contents))[0]
+    return rows.assign(sha256=contents, problem="", cluster=clusters)
 
 
 def test_splits_are_disjoint_complete_and_stratified() -> None:
@@ -94,38 +92,17 @@ def test_the_split_is_written_to_a_file(tmp_path: Path, home: Path) -> None:
     assert [test[i].name for i in range(2)] == held[:2]
 
 
-def test_images_are_decoded_once_until_a_file_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_aptos(tmp_path, per_grade=1, side=32)
-    decoded = []
-    look = splits._look
-    monkeypatch.setattr(splits, "_look", lambda *args: decoded.append(args) or look(*args))
-    first = aptos.index(folder)
-    assert len(decoded) == len(first) == 8
-    pd.testing.assert_frame_equal(aptos.index(folder), first)
-    assert len(decoded) == 8
-    changed = folder / "train_images" / "torn1.png"
-    changed.write_bytes((folder / "train_images" / "again.png").read_bytes())
-    again = aptos.index(folder).set_index("name")["sha256"]
-    assert again["torn1"] == again["again"]
+def test_a_cluster_never_straddles_splits_whatever_its_labels() -> None:
+    rows = table([0, 1] * 40).assign(cluster=[i // 4 for i in range(80)])
+    divided = divide(rows, seed=0)
+    assert (divided.groupby("cluster")["split"].nunique() == 1).all()
+    assert set(divided["split"]) == {"train", "val", "test"}
 
 
-def test_a_data_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path, home: Path) -> None:
-    folder = write_aptos(tmp_path, per_grade=1, side=32)
-    home.mkdir()
-    (home / "data").write_text("a file where the folder should be")
-    with pytest.raises(StorageError, match="Check that .* is writable"):
-        aptos.index(folder)
-
-
-def test_the_fingerprint_follows_names_sizes_and_times(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_text("one")
-    first = splits.fingerprint(tmp_path, [path])
-    assert first == splits.fingerprint(tmp_path, [path])
-    path.write_text("three")
-    second = splits.fingerprint(tmp_path, [path])
-    moved = path.rename(tmp_path / "b")
-    assert len({first, second, splits.fingerprint(tmp_path, [moved])}) == 3
-    assert np.unique([len(first), len(second)]).tolist() == [12]
+def test_large_clusters_leave_the_parts_their_shares() -> None:
+    sizes = [1] * 100 + [10] * 10
+    clusters = [number for number, size in enumerate(sizes) for _ in range(size)]
+    divided = divide(table([0] * 200).assign(cluster=clusters), seed=0)
+    shares = divided["split"].value_counts(normalize=True)
+    assert shares["train"] == pytest.approx(0.7, abs=0.06)
+    assert shares["test"] == pytest.approx(0.2, abs=0.06)

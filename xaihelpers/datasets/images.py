@@ -1,6 +1,7 @@
 """Image files of any make as 8-bit RGB arrays: reading, content hash, squaring, the retina."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,30 @@ def _decode(path: Path) -> Image.Image:
         raise DataError(f"{path}: missing file. Restore it.") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: truncated or unreadable ({error}). Download it again.") from error
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image file.
+
+    pixels: (H, W, 3) uint8 RGB, 0..255.
+    format: as the content says, for example "JPEG" or "PNG", whatever the file's name.
+    mode: as stored, for example "L" (grey), "RGB", "RGBA", "P" (palette) or "I;16".
+    """
+
+    pixels: np.ndarray
+    format: str
+    mode: str
+
+
+def read(path: Path) -> Picture:
+    """Read an image file with what kind of file it is; pixels as `read_rgb` gives them.
+
+    Raises:
+        DataError: the file is missing, cut off or not an image.
+    """
+    image = _decode(path)
+    return Picture(to_rgb(image), image.format or "", image.mode)
 
 
 def read_rgb(path: Path) -> np.ndarray:
@@ -59,7 +84,7 @@ def content_hash(image: np.ndarray) -> str:
 
 
 def square(image: np.ndarray, size: int) -> np.ndarray:
-    """The image (H, W[, C]) uint8, padded with black to a square and resized to (size, size[, C]).
+    """The image (H, W[, C]), padded with black to a square and resized to (size, size[, C]).
 
     Shrinks by area, so that small lesions fade instead of vanishing; enlarges bilinearly.
     """
@@ -73,13 +98,56 @@ def square(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(padded, (size, size), interpolation=method)
 
 
-def fit_mask(mask: np.ndarray, shape: tuple[int, int], size: int) -> np.ndarray:
-    """A mask (h, w) bool of an image of `shape` (H, W), as (size, size) bool beside `square`."""
+def fit_mask(
+    mask: np.ndarray,
+    shape: tuple[int, int],
+    size: int,
+    box: tuple[int, int, int, int] | None = None,
+    share: float = 0.5,
+) -> np.ndarray:
+    """A mask of an image as it lies over the same image after `square`.
+
+    Args:
+        mask: (h, w) bool; its size may differ from the image's.
+        shape: (H, W) of the image.
+        size: side of the square in pixels.
+        box: (top, bottom, left, right), if the image was cropped before it was squared.
+        share: a pixel is True where more than this share of it is covered. 0 keeps everything,
+            however small: right for lesions of a few pixels.
+
+    Returns:
+        (size, size) bool.
+    """
     height, width = shape
-    values = cv2.resize(
-        mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR
-    )
-    return square(values, size) > 127
+    top, bottom, left, right = box or (0, height, 0, width)
+    shrinks = mask.shape[0] > height
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    values = cv2.resize(mask.astype(np.float32), (width, height), interpolation=method)
+    return square(values[top:bottom, left:right], size) > max(share, 1e-6)
+
+
+def fit_box(
+    box: tuple[float, float, float, float], shape: tuple[int, int], size: int
+) -> tuple[float, float, float, float]:
+    """A box of an image as it lies over the same image after `square`.
+
+    Args:
+        box: (x0, y0, x1, y1) in pixels of the image.
+        shape: (H, W) of the image.
+        size: side of the square in pixels.
+
+    Returns:
+        (x0, y0, x1, y1) in pixels of the square.
+
+    >>> fit_box((0, 0, 100, 50), (50, 100), 200)
+    (0.0, 50.0, 200.0, 150.0)
+    """
+    height, width = shape
+    side = max(height, width)
+    left, top = (side - width) // 2, (side - height) // 2
+    x0, y0, x1, y1 = box
+    scale = size / side
+    return (x0 + left) * scale, (y0 + top) * scale, (x1 + left) * scale, (y1 + top) * scale
 
 
 def retina_mask(image: np.ndarray) -> np.ndarray:
@@ -101,8 +169,8 @@ def retina_mask(image: np.ndarray) -> np.ndarray:
     return disc.astype(bool)
 
 
-def crop_to_retina(image: np.ndarray) -> np.ndarray:
-    """The part of a fundus photograph (H, W, 3) that holds the retina's disc, uncut."""
+def retina_box(image: np.ndarray) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of the retina's disc in a fundus photograph (H, W, 3) uint8."""
     height, width = image.shape[:2]
     scale = min(1.0, 512 / max(height, width))
     small = cv2.resize(
@@ -113,4 +181,10 @@ def crop_to_retina(image: np.ndarray) -> np.ndarray:
     rows, columns = (np.flatnonzero(retina_mask(small).any(axis=axis)) for axis in (1, 0))
     top, bottom = int(rows[0] / scale), min(height, int(np.ceil((rows[-1] + 1) / scale)))
     left, right = int(columns[0] / scale), min(width, int(np.ceil((columns[-1] + 1) / scale)))
+    return top, bottom, left, right
+
+
+def crop_to_retina(image: np.ndarray) -> np.ndarray:
+    """The part of a fundus photograph (H, W, 3) that holds the retina's disc, uncut."""
+    top, bottom, left, right = retina_box(image)
     return image[top:bottom, left:right]

@@ -10,10 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from xaihelpers.datasets.cache import CachedDataset, cache_folder, cached, is_complete
-from xaihelpers.datasets.real import aptos, radiography
+from xaihelpers.datasets.real import (
+    aptos,
+    covid_3class,
+    covid_lung_boxes,
+    eyepacs,
+    idrid,
+    radiography,
+)
+from xaihelpers.datasets.real.reader import Reader
 from xaihelpers.datasets.records import SPLITS, ImageDataset, Source
 from xaihelpers.datasets.rendered import Renderer, chest, fundus, scenes
 from xaihelpers.datasets.rendered.renderer import SIDES
+from xaihelpers.datasets.splits import ALL
 from xaihelpers.errors import DataError
 from xaihelpers.files import data_dir
 
@@ -22,7 +31,14 @@ SMALL = 64  # a limit up to here is made on demand rather than cached
 
 
 RENDERED: dict[str, Renderer] = {"fundus": fundus, "chest_xray": chest, "scenes": scenes}
-REAL = {"aptos": aptos, "radiography": radiography}
+REAL: dict[str, Reader] = {
+    "aptos": aptos,
+    "radiography": radiography,
+    "eyepacs_part": eyepacs,
+    "idrid": idrid,
+    "covid_3class": covid_3class,
+    "covid_lung_boxes": covid_lung_boxes,
+}
 # Set by load(), or made for one image: never options of a set.
 FIXED = {"split", "index", "seed", "size", "label", "without"}
 
@@ -88,25 +104,38 @@ def load(
     workers: int | None = None,
     **options: object,
 ) -> ImageDataset:
-    """A split of "fundus", "chest_xray", "scenes" (rendered), "aptos" or "radiography" (real).
+    """One split of a data set.
 
-    size: side of the square images in pixels; by default 224, of scenes 128.
-    seed: of the rendered images, of the real splits.
-    root: folder that holds the real sets' own folders; None or "" for `data_dir()`.
-    limit: the first so many records. They come from the whole split's cache if there is one; else
-        up to 64 are made on demand and more get a cache of their own.
-    cache: keep the pixels under `data_dir()/cache`; False makes each record when it is asked for.
-    workers: processes that fill the cache; by default one per core.
-    options: chest_xray: `marker_correlation`, `marker`; radiography: `classes=3` or `4`;
-        aptos and radiography: `skip_bad=True` leaves unusable files out and counts them in
-        the data set's `report`.
+    Args:
+        name: "fundus", "chest_xray", "scenes" (rendered); "aptos", "radiography", "eyepacs_part",
+            "idrid", "covid_3class", "covid_lung_boxes" (real: see `datasets.real`).
+        split: "train", "val" or "test"; of a real set also "all".
+        size: side of the square images in pixels; by default 224, of scenes 128.
+        seed: of the rendered images, of the division of the real ones.
+        root: folder that holds the real sets' own folders; None or "" for `data_dir()`.
+        limit: the first so many records. They come from the whole split's cache if there is one;
+            else up to 64 are made on demand and more get a cache of their own.
+        cache: keep the pixels under `data_dir()/cache`; False makes each record when it is asked
+            for.
+        workers: processes that fill the cache; by default one per core.
+        options: chest_xray: `marker_correlation`, `marker`, `hidden`. All real sets:
+            `skip_bad=True` leaves unusable files out and counts them in the data set's `report`.
+            radiography: `classes=3` or `4`. eyepacs_part: `classes=5`, or `2` for referable or
+            not. covid_lung_boxes: `apart_from="covid_3class"` leaves copies of its pictures out.
+
+    Returns:
+        A map-style data set of `Record`s.
 
     Raises:
-        DataError: unknown name, split or option; real data missing or unusable.
+        DataError: unknown name, split or option; real data missing, incomplete or unusable.
         StorageError: the cache cannot be written.
+
+    >>> eyes = load("fundus", "test", size=64, limit=3)
+    >>> len(eyes), eyes.classes[eyes[2].label]
+    (3, 'Moderate')
     """
     _one_of(name, [*RENDERED, *REAL], "data set")
-    _one_of(split, SPLITS, "split")
+    _one_of(split, (*SPLITS, ALL) if name in REAL else SPLITS, "split")
     if limit is not None and limit < 1:
         raise DataError(f"limit={limit}: ask for at least one image, or None for all.")
     if size is None:

@@ -1,12 +1,13 @@
 """Train, validation and test parts of a folder of real images, decided by what the images show.
 
-Every image is decoded once; the index (content hash, original size, what is wrong with it) is kept
-under `data_dir()/splits` until a file of the set changes, and the split is written beside it.
-Equal pictures always fall in the same part; equal pictures with different labels are left out.
+Images of one cluster (one patient, or near-duplicates of each other) always fall in the same part;
+equal pictures with different labels are left out. The split is written to a file.
 """
 
+from __future__ import annotations
+
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,97 +15,47 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from xaihelpers.datasets.images import content_hash, read_mask, read_rgb
-from xaihelpers.datasets.parallel import in_order, workers_for
 from xaihelpers.datasets.records import SPLITS, Record, Source
 from xaihelpers.errors import DataError
 from xaihelpers.files import atomic_path, data_dir
 
-VERSION = 1  # of the index: bump when `_inspect` or a reader's listing changes
+ALL = "all"  # the name of all three parts together
 BOUNDS = {"train": (0.0, 0.7), "val": (0.7, 0.8), "test": (0.8, 1.0)}
-UNSEEN: dict[str, Any] = {"sha256": "", "width": 0, "height": 0}
 CONFLICT = "conflict: the same picture stands under different labels"
-
-
-def fingerprint(folder: Path, files: Iterable[Path]) -> str:
-    """12 hex digits that change when a file is added, removed, renamed or written again."""
-    digest = hashlib.sha256(str(VERSION).encode())
-    for path in sorted(files):
-        stat = path.stat()
-        name = path.relative_to(folder).as_posix()
-        digest.update(f"{name}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:12]
-
-
-def _inspect(folder: Path, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each row with the `sha256`, `width` and `height` of its image, or the `problem` with it."""
-    return [row | (_look(folder, row) if not row["problem"] else UNSEEN) for row in rows]
-
-
-def _look(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
-    path = folder / row["file"]
-    try:
-        image = read_rgb(path)
-        if row["mask"]:
-            path = folder / row["mask"]
-            read_mask(path)
-    except DataError as error:
-        what = str(error).removeprefix(f"{path}: ")
-        return UNSEEN | {"problem": what if path == folder / row["file"] else f"mask {what}"}
-    height, width = image.shape[:2]
-    return {"sha256": content_hash(image), "width": width, "height": height}
-
-
-def index(
-    name: str, folder: Path, files: Sequence[Path], listing: Callable[[], pd.DataFrame]
-) -> pd.DataFrame:
-    """What is known of every image of a set, decoded once and then kept on disk.
-
-    name: of the set. files: all that the set consists of; a change in one makes the index again.
-    listing: gives one row per image: `file` and `mask` (paths below `folder`, "" for no mask),
-        `name`, `label` (int), `problem` ("" if none is known yet), and columns of its own.
-    Returns the listing with columns `sha256`, `width`, `height` (original pixels) added.
-    """
-    saved = data_dir() / "splits" / f"{name}-{fingerprint(folder, files)}-index.csv"
-    if not saved.exists():
-        rows = listing().to_dict("records")
-        inspected: list[dict[str, Any]] = []
-        with tqdm(total=len(rows), desc=f"{name}: reading", unit="image", disable=None) as bar:
-            inspect = partial(_inspect, folder)
-            for part in in_order(inspect, rows, 16, workers_for(len(rows), None)):
-                inspected += part
-                bar.update(len(part))
-        with atomic_path(saved) as path:
-            pd.DataFrame(inspected).to_csv(path, index=False)
-    text = dict.fromkeys(("file", "mask", "name", "problem", "sha256"), str)
-    return pd.read_csv(saved, dtype=text, keep_default_na=False)
+SET_ASIDE = "set aside: a copy is "
+#: Problems that are no fault of a file: such images are left out without a word, and counted.
+INTENDED = (CONFLICT, SET_ASIDE)
 
 
 def divide(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     """The index with a column `split` ("" where left out), its rows in the order of use.
 
-    Within each label the pictures are put in a random order that depends on the seed and on their
-    content alone; the first 70 % are train, the next 10 % val, the last 20 % test. Each part is in
-    that order with the labels mixed, so that its first n records are a small stratified sample.
+    Clusters are put in a random order that depends on the seed and on their content alone, those of
+    each label (the largest in the cluster) for themselves. The first 70 % of the pictures are
+    train, the next 10 % val, the last 20 % test. Each part is in that order with the labels mixed,
+    so that its first n records are a small stratified sample.
+
+    Args:
+        table: from `index.index`.
+        seed: of the order.
     """
     table = table.assign(split="", position=np.nan)
     good = table["problem"] == ""
     labels = table[good].groupby("sha256")["label"].transform("nunique")
     table.loc[labels.index[labels > 1], "problem"] = CONFLICT
+    pictures = table[table["problem"] == ""].drop_duplicates("sha256")
+    clusters = pictures.groupby("cluster").agg(
+        label=("label", "max"), content=("sha256", "min"), size=("sha256", "size")
+    )
+    clusters["key"] = [
+        hashlib.sha256(f"{seed}/{content}".encode()).hexdigest() for content in clusters["content"]
+    ]
+    clusters = clusters.sort_values("key")
+    sizes = clusters.groupby("label")["size"]
+    clusters["position"] = (sizes.cumsum() - clusters["size"] / 2) / sizes.transform("sum")
     good = table["problem"] == ""
-    keys = {
-        content: hashlib.sha256(f"{seed}/{content}".encode()).hexdigest()
-        for content in table.loc[good, "sha256"].unique()
-    }
-    pictures = table[good].drop_duplicates("sha256")[["sha256", "label"]]
-    pictures["key"] = pictures["sha256"].map(keys)
-    pictures = pictures.sort_values("key")
-    of_label = pictures.groupby("label")["key"]
-    pictures["position"] = (of_label.cumcount() + 0.5) / of_label.transform("size")
-    position = table["sha256"].map(pictures.set_index("sha256")["position"])
-    table.loc[good, "position"] = position[good]
+    table.loc[good, "position"] = table.loc[good, "cluster"].map(clusters["position"])
     for split, (start, stop) in BOUNDS.items():
         table.loc[(table["position"] >= start) & (table["position"] < stop), "split"] = split
     return table.sort_values(["position", "file"]).drop(columns="position").reset_index(drop=True)
@@ -127,7 +78,14 @@ def contents(rows: pd.DataFrame) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which records are asked for: a split under a seed, of the labels named, and at what size."""
+    """Which records are asked for.
+
+    split: "train", "val", "test" or "all".
+    size: side of the square images in pixels.
+    seed: of the division.
+    skip_bad: leave unusable images out instead of raising an error.
+    classes: rows whose label is beyond them are left out.
+    """
 
     split: str
     size: int
@@ -143,28 +101,33 @@ def choose(
     choice: Choice,
     make: Callable[[Path, int, dict[str, Any]], Record],
     version: int,
+    merge: Mapping[int, int] | None = None,
 ) -> Source:
-    """The chosen records, with a report of what was left out; writes the whole split to a file.
+    """The chosen records, with a report of what was left out.
 
-    table: from `index`. make: folder, size and row of the table -> record. The file is
-    `data_dir()/splits/<name>-seed<seed>-<content>.csv`.
+    The whole split is written to `data_dir()/splits/<name>-seed<seed>-<content>.csv`.
+
+    Args:
+        name: of the set.
+        folder: the set's folder.
+        table: from `index.index`.
+        choice: which records.
+        make: makes a record of the folder, the size and a row of the table.
+        version: of the pixels.
+        merge: label of the table -> label among `choice.classes`, where classes are joined. The
+            division is that of the table's own labels.
 
     Raises:
         DataError: an image cannot be used and `skip_bad` is False, or the split has no image.
         StorageError: the file cannot be written.
     """
     table = divide(table, choice.seed)
+    if merge is not None:
+        table["label"] = table["label"].map(lambda label: merge.get(label, label))
     table = table[table["label"] < len(choice.classes)]
-    bad = table[(table["problem"] != "") & (table["problem"] != CONFLICT)]
-    if len(bad) and not choice.skip_bad:
-        first = bad.iloc[0]
-        raise DataError(
-            f"{name}: {len(bad)} of {len(table)} images cannot be used. The first is "
-            f"{folder / first['file']}: {first['problem']} Mend or remove what "
-            f"`python -m xaihelpers data check {folder}` lists, or leave such images out: "
-            "`--skip-bad`, `make ... SKIP_BAD=1`, or skip_bad=True."
-        )
-    rows = table[table["split"] == choice.split]
+    _refuse_bad(name, folder, table, choice)
+    used = table[table["split"] != ""]
+    rows = used if choice.split == ALL else used[used["split"] == choice.split]
     if rows.empty:
         raise DataError(
             f"{name}: no {choice.split} images in {folder}; a label needs at least five different "
@@ -187,4 +150,17 @@ def choose(
         version=version,
         options=contents(rows),
         report=summary(name, table),
+    )
+
+
+def _refuse_bad(name: str, folder: Path, table: pd.DataFrame, choice: Choice) -> None:
+    bad = table[(table["problem"] != "") & ~table["problem"].str.startswith(INTENDED)]
+    if choice.skip_bad or bad.empty:
+        return
+    first = bad.iloc[0]
+    raise DataError(
+        f"{name}: {len(bad)} of {len(table)} images cannot be used. The first is "
+        f"{folder / first['file']}: {first['problem']} Mend or remove what "
+        f"`python -m xaihelpers data check {folder}` lists, or leave such images out: "
+        "`--skip-bad`, `make ... SKIP_BAD=1`, or skip_bad=True."
     )

@@ -20,7 +20,7 @@ def data_check(arguments: argparse.Namespace) -> int:
 def data_get(arguments: argparse.Namespace) -> int:
     from xaihelpers.datasets.real import download
 
-    return download.get_command(arguments.name)
+    return download.get_command(arguments.name, arguments.mirror)
 
 
 def data_render(arguments: argparse.Namespace) -> int:
@@ -132,8 +132,15 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     check = actions.add_parser("check", help="say what a folder of real data holds and lacks")
     check.add_argument("folder")
     check.set_defaults(command=data_check)
-    get = actions.add_parser("get", help="download a real data set with kagglehub")
-    get.add_argument("name", choices=("aptos", "radiography"))
+    get = actions.add_parser("get", help="fetch a real data set")
+    get.add_argument("name", help="aptos, radiography, eyepacs_part, covid_3class ...")
+    get.add_argument(
+        "--from",
+        dest="mirror",
+        default="",
+        metavar="PLACE",
+        help="folder or address that holds the archives instead (default: where the set is kept)",
+    )
     get.set_defaults(command=data_get)
     render = actions.add_parser("render", help="render all splits into the cache, once")
     render.add_argument("--size", type=int, help="side in pixels (default: 224; scenes: 128)")

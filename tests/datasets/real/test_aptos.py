@@ -133,7 +133,7 @@ def test_skip_bad_leaves_it_out_and_counts_it(tmp_path: Path, damage: object, wh
         (b"\x89PNG\xff\xfe\x00", r"train\.csv cannot be read as csv"),
         (b'id_code,diagnosis\n"a,1\n', r"train\.csv cannot be read as csv"),
         (b"id_code,level\na,1\n", r"train\.csv has no column diagnosis.*id_code, level"),
-        (None, r"train\.csv is missing"),
+        (None, r"incomplete: it lacks train\.csv\."),
     ],
 )
 def test_an_unusable_csv_is_a_clear_error(
@@ -155,7 +155,7 @@ def test_an_unpacked_csv_without_images_says_what_to_unpack(tmp_path: Path) -> N
     folder = tmp_path / "aptos2019"
     folder.mkdir()
     (folder / "train.csv").write_text("id_code,diagnosis\na,1\n")
-    with pytest.raises(DataError, match=r"train_images is missing\. Unpack train_images\.zip"):
+    with pytest.raises(DataError, match=r"lacks train_images/ \(unpack train_images\.zip"):
         load("aptos", root=tmp_path)
 
 

@@ -1,4 +1,5 @@
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.datasets.layouts import write_aptos, write_radiography
+from tests.datasets.layouts import write_aptos, write_idrid, write_radiography
 from xaihelpers.datasets import DataError, load
 from xaihelpers.datasets.real import download
 from xaihelpers.datasets.real.download import get, get_command
@@ -108,6 +109,24 @@ def test_the_command_returns_an_exit_code(
     provide(monkeypatch, refuse)
     assert get_command("aptos") == 1
     assert "/rules" in capsys.readouterr().err
-    monkeypatch.setattr(download, "get", lambda name: Path("/data/aptos2019"))
+    monkeypatch.setattr(download, "get", lambda name, mirror: Path("/data/aptos2019"))
     assert get_command("aptos") == 0
     assert "aptos is in /data/aptos2019" in capsys.readouterr().out
+
+
+def test_idrid_is_unpacked_from_the_file_that_its_owner_gives(tmp_path: Path, home: Path) -> None:
+    folder = write_idrid(tmp_path / "made")
+    packed = shutil.make_archive(str(tmp_path / "A. Segmentation"), "zip", folder.parent)
+    assert get("idrid", packed) == home / "data" / "idrid"
+    assert len(load("idrid", "all", size=32, cache=False)) == 6
+
+
+def test_idrid_without_a_file_says_where_to_get_it() -> None:
+    with pytest.raises(DataError, match="account.*ieee-dataport.*--from"):
+        get("idrid")
+
+
+def test_a_zip_that_is_cut_off_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "half.zip").write_bytes(b"PK no more")
+    with pytest.raises(DataError, match="not a whole zip file"):
+        get("idrid", str(tmp_path / "half.zip"))

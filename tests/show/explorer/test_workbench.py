@@ -37,7 +37,7 @@ def test_maps_are_those_of_explain(
 ) -> None:
     selection = replace(selection, layer=role, kind=kind)
     found = bench.explanation(selection)
-    x = networks.normalize(torch.from_numpy(bench.pixels(selection)).permute(2, 0, 1)[None])
+    x = networks.normalize(torch.tensor(bench.pixels(selection)).permute(2, 0, 1)[None])
     layer, target = networks.LAYERS["efficientnet_b0"][role], make_target(kind, 3, 1)
     expected = cams.explain(bench.model(NETWORK), x, layer, target, list(METHODS))
     for name in METHODS:

@@ -6,72 +6,67 @@ leak the grade (every 2048 x 1536 training image is grade 0); the original size 
 that a size-only baseline can be reported.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from xaihelpers.datasets import splits
-from xaihelpers.datasets.images import EXTENSIONS, crop_to_retina, read_rgb, retina_mask, square
-from xaihelpers.datasets.records import Record, Source
+from xaihelpers.datasets.duplicates import NEAR_RETINA
+from xaihelpers.datasets.index import image_files
+from xaihelpers.datasets.index import index as make_index
+from xaihelpers.datasets.real.grades import GRADES
+from xaihelpers.datasets.real.reader import read_table, refuse_incomplete, retina_record
+from xaihelpers.datasets.records import Source
 from xaihelpers.errors import DataError
 
-GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
+TITLE = "APTOS 2019"
+CLASSES = GRADES
 COUNTS = dict(zip(GRADES, (1805, 370, 999, 193, 295), strict=True))  # published, of train.csv
 VERSION = 1  # bump when the pixels change
 NAMES = ("aptos2019", "aptos2019-blindness-detection")
 
 
 def find(root: Path) -> Path | None:
-    """The set's folder: `root` itself or one below it that holds `train.csv`; None if absent."""
+    """The set's folder: `root` or one below it with `train.csv` or `train_images/`; else None."""
     for folder in (*(root / name for name in NAMES), root):
         if (folder / "train.csv").is_file() or (folder / "train_images").is_dir():
             return folder
     return None
 
 
-def read_labels(folder: Path) -> pd.DataFrame:
-    """`train.csv` as read: columns `id_code` and `diagnosis`, both text.
-
-    Raises:
-        DataError: the file is missing, is not a csv, or lacks a column.
-    """
-    path = folder / "train.csv"
-    try:
-        # text, because an id_code such as 5e1234567890 would be read as a number
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing. Unpack it from the competition's zip.") from error
-    except (ValueError, OSError) as error:  # pandas' parser and decoding errors are ValueErrors
-        raise DataError(
-            f"{path} cannot be read as csv ({error}). Download it again: "
-            "`python -m xaihelpers data get aptos`."
-        ) from error
-    table.columns = [str(column).strip().lower() for column in table.columns]
-    if missing := [name for name in ("id_code", "diagnosis") if name not in table.columns]:
-        raise DataError(
-            f"{path} has no column {' and '.join(missing)}; its columns are "
-            f"{', '.join(table.columns)}. Expected: id_code,diagnosis."
-        )
-    return table[["id_code", "diagnosis"]].apply(lambda column: column.str.strip())
-
-
-def image_files(folder: Path) -> dict[str, Path]:
-    """The images in `train_images`, by lower-case stem."""
-    images = folder / "train_images"
-    if not images.is_dir():
-        raise DataError(f"{images} is missing. Unpack train_images.zip of the competition there.")
-    return {
-        path.stem.lower(): path
-        for path in sorted(images.iterdir())
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
+def missing(folder: Path) -> list[str]:
+    """Which of `train.csv` and `train_images/` the folder lacks."""
+    parts = {
+        "train.csv": (folder / "train.csv").is_file(),
+        "train_images/ (unpack train_images.zip)": _images(folder) != {},
     }
+    return [name for name, there in parts.items() if not there]
+
+
+def published(table: pd.DataFrame) -> Mapping[str, int]:
+    """The published number of images of each grade."""
+    return COUNTS
+
+
+def notes(folder: Path, table: pd.DataFrame) -> list[str]:
+    """Nothing more to say."""
+    return []
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    """The images in `train_images`, by lower-case stem."""
+    return {path.stem.lower(): path for path in image_files(folder / "train_images")}
 
 
 def _listing(folder: Path, files: dict[str, Path]) -> pd.DataFrame:
+    remedy = "Download it again: `python -m xaihelpers data get aptos`."
+    table = read_table(folder / "train.csv", ("id_code", "diagnosis"), remedy)
     rows = []
-    for code, diagnosis in read_labels(folder).drop_duplicates().itertuples(index=False):
+    for code, diagnosis in (
+        table[["id_code", "diagnosis"]].drop_duplicates().itertuples(index=False)
+    ):
         path = files.get(code.lower(), folder / "train_images" / f"{code}.png")
         problem, label = "", -1
         if diagnosis in {"0", "1", "2", "3", "4"}:
@@ -86,24 +81,28 @@ def _listing(folder: Path, files: dict[str, Path]) -> pd.DataFrame:
 
 
 def index(folder: Path) -> pd.DataFrame:
-    """Every row of `train.csv` with its image's content hash, original size, and problem if any."""
-    files = image_files(folder)
-    labels = folder / "train.csv"
-    known = [*files.values(), *([labels] if labels.exists() else [])]
-    return splits.index("aptos", folder, known, partial(_listing, folder, files))
+    """Every row of `train.csv` with what its image shows, and its problem if it has one.
 
-
-def _record(folder: Path, size: int, row: dict[str, Any]) -> Record:
-    image = square(crop_to_retina(read_rgb(folder / row["file"])), size)
-    meta = {key: row[key] for key in ("file", "width", "height", "sha256")}
-    return Record(image, int(row["label"]), {"retina": retina_mask(image)}, row["name"], meta)
+    Raises:
+        DataError: a part of the set is missing, or `train.csv` is unusable.
+    """
+    refuse_incomplete(TITLE, folder, missing(folder))
+    files = _images(folder)
+    known = [*files.values(), folder / "train.csv"]
+    return make_index("aptos", folder, known, partial(_listing, folder, files), NEAR_RETINA)
 
 
 def source(root: Path, split: str, size: int, seed: int, skip_bad: bool = False) -> Source:
     """The records of a split, cropped to the retina, padded to a square and resized.
 
     masks: "retina", found by brightness. meta: `file`, `width`, `height` (original), `sha256`.
-    skip_bad: leave unusable images out and count them in `report`.
+
+    Args:
+        root: the set's folder or the one above it.
+        split: "train", "val", "test" or "all".
+        size: side of the images in pixels.
+        seed: of the division.
+        skip_bad: leave unusable images out and count them in `report`.
 
     Raises:
         DataError: the set is not under `root`, `train.csv` is unusable, or an image is.
@@ -116,5 +115,5 @@ def source(root: Path, split: str, size: int, seed: int, skip_bad: bool = False)
             "data get aptos`; or put train.csv and train_images/<id_code>.png into "
             f"{root.resolve() / NAMES[0]}. Without them, load('fundus') renders such images."
         )
-    choice = splits.Choice(split, size, seed, skip_bad, GRADES)
-    return splits.choose("aptos", folder, index(folder), choice, _record, VERSION)
+    choice = splits.Choice(split, size, seed, skip_bad, CLASSES)
+    return splits.choose("aptos", folder, index(folder), choice, retina_record, VERSION)

@@ -1,116 +1,97 @@
-"""Fetch a real set with kagglehub: `data get aptos | radiography`."""
+"""Fetch a real set: `data get NAME`."""
 
-import os
-import shutil
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+import zipfile
 from difflib import get_close_matches
 from pathlib import Path
 
-from xaihelpers.datasets.real import aptos, radiography
+from xaihelpers.datasets.real import imagenet_sample, kaggle, public
+from xaihelpers.datasets.registry import REAL
 from xaihelpers.errors import DataError, StorageError
 from xaihelpers.files import data_dir
 
-
-@dataclass(frozen=True)
-class Remote:
-    """A set at Kaggle: kagglehub's function and handle, its page, what to accept, where it goes."""
-
-    function: str
-    handle: str
-    page: str
-    terms: str
-    folder: str
-    find: Callable[[Path], Path | None]
+NAMES = (*kaggle.SETS, *public.SETS, "idrid")
+IDRID = (
+    "idrid: from https://ieee-dataport.org/open-access/"
+    "indian-diabetic-retinopathy-image-dataset-idrid\nlicence: CC BY 4.0\n"
+    "terms: a free account is needed there; cite Porwal et al. 2018"
+)
 
 
-REMOTES = {
-    "aptos": Remote(
-        "competition_download",
-        "aptos2019-blindness-detection",
-        "https://www.kaggle.com/competitions/aptos2019-blindness-detection/data",
-        "accept the rules at "
-        "https://www.kaggle.com/competitions/aptos2019-blindness-detection/rules",
-        "aptos2019",
-        aptos.find,
-    ),
-    "radiography": Remote(
-        "dataset_download",
-        "tawsifurrahman/covid19-radiography-database",
-        "https://www.kaggle.com/datasets/tawsifurrahman/covid19-radiography-database",
-        "read the terms on "
-        "https://www.kaggle.com/datasets/tawsifurrahman/covid19-radiography-database",
-        "COVID-19_Radiography_Dataset",
-        radiography.find,
-    ),
-}
+def statement(name: str) -> str:
+    """Where a set comes from, its licence and its terms."""
+    if name in kaggle.SETS:
+        return kaggle.statement(name)
+    return public.statement(name) if name in public.SETS else IDRID
 
 
-def _download(name: str, remote: Remote) -> Path:
-    try:
-        import kagglehub
-    except ImportError as error:
-        raise DataError(
-            f"kagglehub, which fetches {name}, is not installed: `pip install kagglehub`."
-        ) from error
-    try:
-        return Path(getattr(kagglehub, remote.function)(remote.handle))
-    except Exception as error:  # kagglehub lets through errors of its own, of requests and of disk
-        raise DataError(
-            f"Kaggle did not give {name} ({type(error).__name__}: {error}). What to do:\n"
-            f"  1. sign in at https://www.kaggle.com and {remote.terms}\n"
-            "  2. make a token at https://www.kaggle.com/settings (API) and either put it where "
-            "Kaggle says there or call kagglehub.login() once\n"
-            f"  3. run `python -m xaihelpers data get {name}` again\n"
-            f"  or download it by hand from {remote.page} and unpack it as "
-            f"{data_dir() / remote.folder}"
-        ) from error
+def get(name: str, mirror: str = "") -> Path:
+    """Fetch a set into `data_dir()` and return its folder; does nothing if it is there already.
 
-
-def get(name: str) -> Path:
-    """Download the set "aptos" or "radiography" (9.5 GB, 0.8 GB) and put it in `data_dir()`.
-
-    The files stay in kagglehub's own cache, with a link to them in `data_dir()`; where links are
-    not allowed they are moved. Returns the set's folder; does nothing if it is there already.
+    Args:
+        name: "aptos" (9.5 GB), "radiography" (0.8 GB) from Kaggle with your account;
+            "eyepacs_part", "covid_3class", "covid_lung_boxes", "imagenet_sample" from public
+            repositories; "idrid".
+        mirror: where to fetch it from instead (see `public.fetch`); of idrid, the downloaded
+            `A. Segmentation.zip`.
 
     Raises:
-        DataError: unknown name; kagglehub is missing; no credentials, terms or connection.
+        DataError: unknown name; no connection, credentials or terms; what came is not the set.
         StorageError: `data_dir()` cannot be written.
     """
-    if name not in REMOTES:
-        near = get_close_matches(name, REMOTES, n=1)
+    if name not in NAMES:
+        near = get_close_matches(name, NAMES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise DataError(f"unknown data set {name!r}; there are {', '.join(REMOTES)}.{hint}")
-    remote = REMOTES[name]
-    if (present := remote.find(data_dir())) is not None:
+        raise DataError(f"unknown data set {name!r}; there are {', '.join(NAMES)}.{hint}")
+    reader = imagenet_sample if name == "imagenet_sample" else REAL[name]
+    present = reader.find(data_dir())
+    if present is not None:
+        if missing := reader.missing(present):
+            raise DataError(
+                f"{present} is there but lacks {', '.join(missing)}. Remove that folder, then run "
+                "the command again."
+            )
         return present
-    fetched = _download(name, remote)
-    found = remote.find(fetched)
-    if found is None:
+    if name in kaggle.SETS:
+        return kaggle.fetch(name)
+    folder = public.fetch(name, mirror) if name in public.SETS else _unpack_idrid(mirror)
+    if missing := reader.missing(reader.find(folder) or folder):
         raise DataError(
-            f"what Kaggle gave for {name}, in {fetched}, is not in a known layout; "
-            f"`python -m xaihelpers data check {fetched}` says what is expected."
+            f"what was fetched for {name}, in {folder}, lacks {', '.join(missing)}: the repository "
+            "is not in the layout expected."
         )
-    target = data_dir() / remote.folder
+    return folder
+
+
+def _unpack_idrid(path: str) -> Path:
+    target = data_dir() / "idrid"
+    if not path:
+        raise DataError(
+            "IDRiD cannot be fetched without an account. Download `A. Segmentation.zip` from "
+            "https://ieee-dataport.org/open-access/indian-diabetic-retinopathy-image-dataset-idrid "
+            "and run `python -m xaihelpers data get idrid --from 'A. Segmentation.zip'`, or unpack "
+            f"it as {target}."
+        )
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.symlink(found, target, target_is_directory=True)
-        except (OSError, NotImplementedError):  # Windows without the right to make links
-            shutil.move(found, target)
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(target)
+    except (zipfile.BadZipFile, FileNotFoundError) as error:
+        raise DataError(f"{path} is not a whole zip file ({error}). Download it again.") from error
     except OSError as error:
         raise StorageError(
-            f"cannot put {name} into {target}: {error.strerror or error}. Free space, remove what "
-            f"stands there, or pass DATA_ROOT={found.parent}."
+            f"cannot unpack {path} into {target}: {error.strerror or error}. Free space there."
         ) from error
     return target
 
 
-def get_command(name: str) -> int:
+def get_command(name: str, mirror: str = "") -> int:
     """Fetch a set and say where it is; exit code 0, or 1 with what to do on standard error."""
     try:
-        folder = get(name)
+        if name in NAMES:
+            print(statement(name), flush=True)
+        folder = get(name, mirror)
     except (DataError, StorageError) as error:
         print(error, file=sys.stderr)
         return 1

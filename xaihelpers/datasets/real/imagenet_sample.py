@@ -22,7 +22,9 @@ from xaihelpers.errors import DataError
 from xaihelpers.files import sha256
 
 NAMES = ("imagenet_sample", "imagenet-sample-images")
+TITLE = "ImageNet sample"
 VERSION = 1  # bump when the pixels change
+COUNT = 1000  # one photograph per class
 _FILE = re.compile(r"(n\d{8})_.+\.jpe?g", re.IGNORECASE)
 
 
@@ -31,6 +33,12 @@ def find(root: Path) -> Path | None:
     return next(
         (folder for folder in (*(root / name for name in NAMES), root) if files(folder)), None
     )
+
+
+def missing(folder: Path) -> list[str]:
+    """How many of the 1,000 photographs the folder lacks, in words; nothing if none."""
+    lacking = COUNT - len(files(folder))
+    return [f"{lacking} of {COUNT} photographs"] if lacking > 0 else []
 
 
 def files(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ first release). The pixels are believed rather than its SIZE column.
 
 import re
 import zipfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,15 @@ from typing import Any
 import pandas as pd
 
 from xaihelpers.datasets import splits
-from xaihelpers.datasets.images import EXTENSIONS, fit_mask, read_mask, read_rgb, square
+from xaihelpers.datasets.duplicates import NEAR
+from xaihelpers.datasets.images import fit_mask, read_mask, read_rgb, square
+from xaihelpers.datasets.index import image_files
+from xaihelpers.datasets.index import index as make_index
+from xaihelpers.datasets.real.reader import PARTS, folders, meta_of, refuse_incomplete
 from xaihelpers.datasets.records import Record, Source
 from xaihelpers.errors import DataError
 
+TITLE = "COVID-19 Radiography"
 CLASSES = ("Normal", "Viral Pneumonia", "COVID", "Lung Opacity")
 FOLDERS = {  # folder or workbook name, lower case and without separators, to its class
     "normal": "Normal",
@@ -34,12 +40,17 @@ COUNTS = {  # published images per class of each release
     "interim": {"Normal": 1341, "Viral Pneumonia": 1345, "COVID": 1200},
     "2021": {"Normal": 10192, "Viral Pneumonia": 1345, "COVID": 3616, "Lung Opacity": 6012},
 }
-VERSION = 1  # bump when the pixels change
+VERSION = 2  # bump when the pixels change
+NAMES = {"covid19radiographydataset", "covid19radiographydatabase"}  # without separators
 COLUMNS = ["file", "mask", "name", "label", "problem", "url"]
 
 
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name.lower())
+
+
 def _class_of(name: str) -> str | None:
-    return FOLDERS.get(re.sub(r"[\s_-]", "", name.lower()))
+    return FOLDERS.get(_plain(name))
 
 
 def class_folders(folder: Path) -> dict[str, Path]:
@@ -52,25 +63,63 @@ def class_folders(folder: Path) -> dict[str, Path]:
 
 
 def find(root: Path) -> Path | None:
-    """The set's folder: `root` or up to two levels below it, with two class folders or more."""
-    level = [root]
-    for _ in range(3):
-        for folder in level:
-            if len(class_folders(folder)) >= 2:
-                return folder
-        level = [path for folder in level if folder.is_dir() for path in sorted(folder.iterdir())]
-        level = [path for path in level if path.is_dir() and not path.name.startswith(".")]
+    """The set's folder, `root` or up to two levels below it, complete or not.
+
+    It is a folder that bears the set's name and holds something, or else one with two class
+    folders or one of the 2021 release's; never a `train` or `val` folder, which is another set's.
+    """
+    named = [
+        folder
+        for folder in folders(root, 2)
+        if _plain(folder.name) in NAMES and (class_folders(folder) or workbooks(folder))
+    ]
+    if named:
+        return named[0]
+    for folder in folders(root, 2):
+        held = {} if folder.name.lower() in PARTS else class_folders(folder)
+        if len(held) >= 2 or any((path / "images").is_dir() for path in held.values()):
+            return folder
     return None
 
 
-def _images(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
-    ]
+def missing(folder: Path) -> list[str]:
+    """The class folders that are not there or hold no image.
+
+    Lung_Opacity is asked for where `masks/` folders show that this is the 2021 release.
+    """
+    held = class_folders(folder)
+    recent = any((path / "masks").is_dir() for path in held.values())
+    lacking = []
+    for label in CLASSES if recent else CLASSES[:3]:
+        path = held.get(label, folder / label.replace("Lung Opacity", "Lung_Opacity"))
+        if not _class_images(path):
+            lacking.append(f"{path.name}/")
+    return lacking
+
+
+def published(table: pd.DataFrame) -> Mapping[str, int]:
+    """The published number of images of each class of the release that the index shows."""
+    return COUNTS[release(table)]
+
+
+def notes(folder: Path, table: pd.DataFrame) -> list[str]:
+    """The release, the lung masks, and the workbooks that are missing or unreadable."""
+    lines = [f"  {release(table)} release", f"  lung masks: {int((table['mask'] != '').sum())}"]
+    books = workbooks(folder)
+    for label in class_folders(folder):
+        if label not in books:
+            lines.append(f"  no metadata workbook for {label}: its images have no source in `meta`")
+            continue
+        try:
+            read_workbook(books[label])
+        except DataError as error:
+            lines.append(f"  metadata of {label} not used: {error}")
+    return lines
+
+
+def _class_images(path: Path) -> list[Path]:
+    """The images of a class folder: in `images/` in the 2021 release, else directly in it."""
+    return image_files(path / "images" if (path / "images").is_dir() else path)
 
 
 def workbooks(folder: Path) -> dict[str, Path]:
@@ -108,10 +157,9 @@ def read_workbook(path: Path) -> pd.DataFrame:
 
 
 def _rows(folder: Path, label: str, path: Path) -> list[dict[str, Any]]:
-    nested = (path / "images").is_dir()
-    masks = {mask.stem.lower(): mask for mask in _images(path / "masks")}
+    masks = {mask.stem.lower(): mask for mask in image_files(path / "masks")}
     rows = []
-    for image in _images(path / "images" if nested else path):
+    for image in _class_images(path):
         mask = masks.get(image.stem.lower())
         rows.append(
             {
@@ -149,10 +197,10 @@ def _listing(folder: Path) -> pd.DataFrame:
 
 
 def index(folder: Path) -> pd.DataFrame:
-    """Every image of all classes with its mask, content hash, original size, source and problem."""
+    """Every image of all classes with its mask, source, what it shows, and its problem if any."""
     files = [path for part in class_folders(folder).values() for path in part.rglob("*.*")]
     known = [path for path in [*files, *workbooks(folder).values()] if path.is_file()]
-    return splits.index("radiography", folder, known, partial(_listing, folder))
+    return make_index("radiography", folder, known, partial(_listing, folder), NEAR)
 
 
 def release(table: pd.DataFrame) -> str:
@@ -170,23 +218,29 @@ def _record(folder: Path, size: int, row: dict[str, Any]) -> Record:
     if row["mask"]:
         shape = (pixels.shape[0], pixels.shape[1])
         masks["lung"] = fit_mask(read_mask(folder / row["mask"]), shape, size)
-    meta = {key: row[key] for key in ("file", "width", "height", "sha256", "url")}
+    meta = meta_of(row, "url")
     return Record(square(pixels, size), int(row["label"]), masks, row["name"], meta)
 
 
 def source(
-    root: Path, split: str, size: int, seed: int, classes: int = 3, skip_bad: bool = False
+    root: Path, split: str, size: int, seed: int, skip_bad: bool = False, classes: int = 3
 ) -> Source:
     """The records of a split, padded to a square and resized.
 
-    classes: 3 (Normal, Viral Pneumonia, COVID) or 4 (and Lung Opacity); an image is in the same
-        split either way.
     masks: "lung" in the 2021 release. meta: `file`, `width`, `height` (original), `sha256`, `url`
-        (where the image comes from, "" if unknown: the source all but determines the class).
-    skip_bad: leave unusable images out and count them in `report`.
+    (where the image comes from, "" if unknown: the source all but determines the class).
+
+    Args:
+        root: the set's folder or one above it.
+        split: "train", "val", "test" or "all".
+        size: side of the images in pixels.
+        seed: of the division.
+        skip_bad: leave unusable images out and count them in `report`.
+        classes: 3 (Normal, Viral Pneumonia, COVID) or 4 (and Lung Opacity); an image is in the
+            same split either way.
 
     Raises:
-        DataError: the set is not under `root`, or an image cannot be used.
+        DataError: the set is not under `root` or incomplete, or an image cannot be used.
     """
     if classes not in (3, 4):
         raise DataError(f"classes={classes!r}: radiography has 3 or 4 (with Lung Opacity).")
@@ -198,6 +252,7 @@ def source(
             "covid19-radiography-database there (folders COVID, Normal, Viral Pneumonia ...). "
             "Without it, load('chest_xray') renders such images."
         )
+    refuse_incomplete(TITLE, folder, [p for p in missing(folder) if p != "Lung_Opacity/"])
     if classes == 4 and "Lung Opacity" not in class_folders(folder):
         raise DataError(f"{folder} has no Lung_Opacity; only the 2021 release has. Use classes=3.")
     choice = splits.Choice(split, size, seed, skip_bad, CLASSES[:classes])
