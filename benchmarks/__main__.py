@@ -23,7 +23,7 @@ from benchmarks.contestants import WITHOUT_RELU, Setting
 from benchmarks.goals import STOCK, judged
 from benchmarks.picture import picture
 from benchmarks.timing import ratios
-from xaihelpers.files import atomic_path, results_dir
+from xaihelpers.files import results_dir, save_figure, save_table
 
 NETWORKS = ["vgg19", "efficientnet_b0", "densenet121", "resnet50"]
 ROUNDS = {1: 8, 8: 6, 32: 5}
@@ -79,11 +79,9 @@ def write(times: pd.DataFrame, goals: pd.DataFrame) -> None:
     """Both tables and the picture."""
     tables, figures = results_dir() / "tables", results_dir() / "figures"
     for name, table in (("benchmark", times), ("benchmark_goals", goals)):
-        with atomic_path(tables / f"{name}.csv") as partial:
-            table.to_csv(partial, index=False)
+        save_table(table, tables / f"{name}.csv")
     batch = PICTURED if PICTURED in set(times["batch"]) else int(times["batch"].max())
-    with atomic_path(figures / "benchmark.png") as partial:
-        picture(times, batch).savefig(partial, format="png", dpi=120)
+    save_figure(picture(times, batch), figures / "benchmark.png", dpi=120)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import torch
 
 from xaihelpers import datasets, networks
 from xaihelpers.cams.engine.accelerate import AGREEMENT, accelerate, agreement
-from xaihelpers.files import atomic_path, results_dir
+from xaihelpers.files import results_dir, save_table
 
 TRAINED = (("fundus", "vgg19"), ("fundus", "efficientnet_b0"), ("chest_xray", "densenet121"))
 ROLES = ("last", "stage4")
@@ -47,8 +47,7 @@ def main() -> None:
     table = pd.DataFrame([row for pair in TRAINED for row in measure(*pair, options.images)])
     print(table.to_string(index=False))
     if options.images >= IMAGES:
-        with atomic_path(results_dir() / "tables" / "benchmark_agreement.csv") as partial:
-            table.to_csv(partial, index=False)
+        save_table(table, results_dir() / "tables" / "benchmark_agreement.csv")
     else:
         print(f"no file is written: the shipped table takes {IMAGES} images")
 

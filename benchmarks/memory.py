@@ -18,7 +18,7 @@ import pandas as pd
 from benchmarks import contestants
 from benchmarks.contestants import FIVE, Setting
 from xaihelpers.cams import explain
-from xaihelpers.files import atomic_path, results_dir
+from xaihelpers.files import results_dir, save_table
 
 NETWORKS = ["vgg19", "efficientnet_b0", "densenet121", "resnet50"]
 LIMIT = 1.1
@@ -109,8 +109,7 @@ def main() -> None:
     if options != parser.parse_args([]):
         print("no file is written: the shipped table comes from the default options")
         return
-    with atomic_path(results_dir() / "tables" / "benchmark_memory.csv") as partial:
-        rows.to_csv(partial, index=False)
+    save_table(rows, results_dir() / "tables" / "benchmark_memory.csv")
 
 
 if __name__ == "__main__":

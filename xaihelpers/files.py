@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from xaihelpers.errors import StorageError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VISIBLE = 2  # grey levels of 255 between two renderings that look the same
+DIGITS = 6  # significant ones of a stored number
 
 
 def home() -> Path:
@@ -80,28 +81,41 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def rounded(number: float) -> float:
+    """The number to `DIGITS` significant digits."""
+    return float(f"{number:.{DIGITS}g}")
+
+
 def save_table(table: pd.DataFrame, path: Path | str) -> None:
-    """Write a table as CSV, atomically, its numbers to six significant digits.
+    """Write a table as CSV, atomically, its numbers to `DIGITS` significant digits.
 
     More digits differ between processors, so that a rerun elsewhere would change the file.
     """
     with atomic_path(path) as partial:
-        table.to_csv(partial, index=False, float_format="%.6g")
+        table.to_csv(partial, index=False, float_format=f"%.{DIGITS}g")
 
 
-def save_figure(figure: Figure, path: Path | str) -> None:
+def save_figure(figure: Figure, path: Path | str, **options: Any) -> None:
     """Write a figure as PNG, atomically, unless the file there looks the same.
 
-    The same means: of equal size, and nowhere more than `VISIBLE` grey levels apart.
+    Args:
+        figure: what to draw.
+        path: of the PNG file.
+        options: of matplotlib's `savefig`, such as `dpi`.
     """
     path = Path(path)
     with atomic_path(path) as partial:
-        figure.savefig(partial, format="png", metadata={"Software": None})
-        if path.exists() and _looks_the_same(partial, path):
+        figure.savefig(partial, format="png", metadata={"Software": None}, **options)
+        if path.exists() and look_the_same(partial, path):
             partial.write_bytes(path.read_bytes())
 
 
-def _looks_the_same(first: Path, second: Path) -> bool:
+def look_the_same(first: Path | IO[bytes], second: Path | IO[bytes]) -> bool:
+    """Whether two pictures are of equal size and nowhere more than `VISIBLE` grey levels apart.
+
+    Args:
+        first, second: files with a picture each; what is no picture looks like nothing else.
+    """
     import numpy as np
     from PIL import Image, ImageChops, UnidentifiedImageError
 
