@@ -10,12 +10,12 @@ from tests.cases.small_setups import offline
 from xaihelpers.networks import checkpoints, classifiers
 
 
-def shipped_home(home: Path, monkeypatch: pytest.MonkeyPatch, study: str, *archs: str) -> None:
-    """Make `home` the home, with the shipped networks of one study and nothing else."""
+def shipped_home(home: Path, monkeypatch: pytest.MonkeyPatch, setup: str, *archs: str) -> None:
+    """Make `home` the home, with the shipped networks of one setup and nothing else."""
     folder = home / "results" / "checkpoints"
     folder.mkdir(parents=True)
     for arch in archs:
-        shipped = checkpoints.shipped_path(study, arch)
+        shipped = checkpoints.shipped_path(setup, arch)
         for path in (shipped, checkpoints.card_path(shipped)):
             shutil.copy(path, folder)
     monkeypatch.setenv("XAIHELPERS_HOME", str(home))

@@ -1,4 +1,4 @@
-"""Small studies: one network each, 64 px, a random start checkpoint, a home of their own."""
+"""Small setups: one network each, 64 px, a random start checkpoint, a home of their own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from tests.cases.claim_case import above, write_chapter
-from xaihelpers import networks
+from xaihelpers import networks, processes
 from xaihelpers.chapters import files as chapters
 from xaihelpers.chapters import runner
+from xaihelpers.chapters.execution import Executed
 from xaihelpers.claims import Claim
 from xaihelpers.datasets.rendered import chest as chest_xray
 from xaihelpers.datasets.rendered import fundus
@@ -27,16 +28,16 @@ def offline(arch: str) -> None:
 
 
 def make_small(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
-    """Both studies with one EfficientNet-B0, its stand-in for the shipped weights under `home`."""
+    """Both setups with one EfficientNet-B0, its stand-in for the shipped weights under `home`."""
     monkeypatch.setenv("XAIHELPERS_HOME", str(home))
     monkeypatch.setattr(classifiers, "_imagenet", offline)
     torch.manual_seed(0)
-    for study, classes in (("fundus", fundus.CLASSES), ("chest_xray", chest_xray.CLASSES)):
-        monkeypatch.setitem(SETUPS, study, (ARCH,))
-        monkeypatch.setitem(networks.SHIPPED, (study, ARCH), TINY)
-        data = {"name": study, "origin": "rendered", "version": 0}
+    for name, classes in (("fundus", fundus.CLASSES), ("chest_xray", chest_xray.CLASSES)):
+        monkeypatch.setitem(SETUPS, name, (ARCH,))
+        monkeypatch.setitem(networks.SHIPPED, (name, ARCH), TINY)
+        data = {"name": name, "origin": "rendered", "version": 0}
         card = {"arch": ARCH, "classes": list(classes), "data": data, "seed": 0}
-        path = checkpoints.shipped_path(study, ARCH)
+        path = checkpoints.shipped_path(name, ARCH)
         checkpoints.save(networks.build(ARCH, len(classes)), path, card)
     return home
 
@@ -71,14 +72,19 @@ def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in this process, where what a test has replaced is replaced."""
+    monkeypatch.setattr(processes, "cores", lambda: 1)
+
+
+@pytest.fixture
+def fake(one_process: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
     """Replace the execution by a note of what would have been executed."""
     calls: list[tuple[str, dict[str, object]]] = []
 
-    def note(chapter: Path, output: Path, parameters: dict, processes: object) -> None:
+    def note(chapter: Path, parameters: dict[str, object]) -> Executed:
         calls.append((chapter.stem, dict(parameters)))
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(chapter.read_bytes())
+        return Executed(chapters.read(chapter), "", 0.0)
 
     monkeypatch.setattr(runner, "execute", note)
     return calls

@@ -11,7 +11,8 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from xaihelpers.chapters import runner, times
+from xaihelpers.chapters import times
+from xaihelpers.chapters.execution import kernel_environment
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 CHAPTERS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
@@ -181,7 +182,7 @@ def nbval(notebook: NotebookNode, folder: Path, name: str) -> subprocess.Complet
     command += ["--nbval-lax", "--nbval-current-env", f"--nbval-sanitize-with={SANITIZE}"]
     command += ["--nbval-cell-timeout=300", str(path)]
     return subprocess.run(
-        command, cwd=folder, env=runner.kernel_environment(), capture_output=True, text=True
+        command, cwd=folder, env=kernel_environment(), capture_output=True, text=True
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from xaihelpers.chapters import files as chapters
-from xaihelpers.chapters import runner
+from xaihelpers.chapters.execution import kernel_environment
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def stored(text: str) -> str:
 
 
 def test_chapters_look_into_the_callers_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert runner.kernel_environment()["XAIHELPERS_HOME"] == str(home)
+    assert kernel_environment()["XAIHELPERS_HOME"] == str(home)
     monkeypatch.delenv("XAIHELPERS_HOME")
-    assert "XAIHELPERS_HOME" not in runner.kernel_environment()
+    assert "XAIHELPERS_HOME" not in kernel_environment()
 
 
 def test_words_that_look_like_the_home_stay(home: Path) -> None:

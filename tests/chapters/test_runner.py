@@ -1,14 +1,11 @@
 """The runner: real kernels on tiny chapters, failing, refusing, what chapters are given."""
 
-import json
-import os
 import sys
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tests.cases.runner_case import text_of, write_chapter
 from xaihelpers import files
@@ -118,17 +115,6 @@ def test_a_folder_without_chapters_and_a_broken_notebook_are_named(tmp_path: Pat
         chapters.read(tmp_path / "00_broken.ipynb")
 
 
-def test_the_kernel_must_be_that_of_this_installation(tmp_path: Path) -> None:
-    runner.check_kernel()
-    with pytest.raises(RunnerError, match="ipykernel install --sys-prefix"):
-        runner.check_kernel(tmp_path)
-    spec = tmp_path / "share/jupyter/kernels/python3/kernel.json"
-    spec.parent.mkdir(parents=True)
-    spec.write_text(json.dumps({"argv": ["/another/bin/python", "-m", "ipykernel_launcher"]}))
-    with pytest.raises(RunnerError, match="is /another/bin/python"):
-        runner.check_kernel(tmp_path)
-
-
 def test_machine_paths_leave_the_outputs_and_pictures_stay_as_they_are(home: Path) -> None:
     text = f"{home}/data/x.npy {sys.prefix}/lib/y.py {home}sibling /tmp/ipykernel_12/345.py:1"
     picture = {"image/png": f"{home}/", "text/plain": f"'{home}'"}
@@ -147,64 +133,26 @@ def test_machine_paths_leave_the_outputs_and_pictures_stay_as_they_are(home: Pat
 
 
 def test_a_full_or_forbidden_disk_is_a_failed_chapter_with_its_reason(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Path, fake: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_chapter(home / "notebooks", "00_one", "1")
 
     def full(*_: object) -> None:
         raise files.StorageError("cannot write results/chapters: No space left on device")
 
-    monkeypatch.setattr(runner, "execute", full)
+    monkeypatch.setattr(runner, "_write", full)
     assert runner.run(notebooks=home / "notebooks") == 1
     assert "00_one failed: cannot write" in capsys.readouterr().out
 
 
-def test_chapters_get_one_thread_and_no_progress_bars(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    environment = runner.kernel_environment()
-    assert environment["OMP_NUM_THREADS"] == "1"
-    assert environment["TQDM_DISABLE"] == "1"
-    assert "MPLBACKEND" not in environment
-    assert environment["PATH"] == os.environ["PATH"]
-
-
-class Unlucky(runner.Processes):
-    """Kernels die before they start, as many times as said; then they run."""
-
-    def __init__(self, deaths: int) -> None:
-        super().__init__()
-        self.deaths = deaths
-
-    def run(self, command: list[str], cwd: Path) -> tuple[int, str]:
-        self.deaths -= 1
-        if self.deaths >= 0:
-            return 1, f"RuntimeError: {runner.NEVER_STARTED}\n"
-        return super().run(command, cwd)
-
-
-def test_a_cell_of_a_quick_run_that_never_ends_is_ended_and_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "LONGEST_QUICK_CELL", 3)
-    seen = tmp_path / "seen"
-    source = f"""
-import pathlib, time
-first = not pathlib.Path({str(seen)!r}).exists()
-pathlib.Path({str(seen)!r}).touch()
-time.sleep(60 if first else 0)
-print("ran")
-"""
-    chapter = write_chapter(tmp_path, "00_small", source)
-    start = time.monotonic()
-    runner.execute(chapter, tmp_path / "out.ipynb", {"PROFILE": "quick"}, runner.Processes())
-    assert text_of(tmp_path / "out.ipynb") == "ran\n"
-    assert time.monotonic() - start < 50
-
-
-def test_a_kernel_that_dies_before_it_starts_is_started_again(tmp_path: Path) -> None:
-    chapter = write_chapter(tmp_path, "00_small", "print('ran')")
-    runner.execute(chapter, tmp_path / "out.ipynb", {}, Unlucky(deaths=1))
-    assert text_of(tmp_path / "out.ipynb") == "ran\n"
-    with pytest.raises(runner.ChapterError, match="Kernel died"):
-        runner.execute(chapter, tmp_path / "other.ipynb", {}, Unlucky(deaths=runner.STARTS))
-    assert not (tmp_path / "other.ipynb").exists()
+def test_the_longest_chapters_start_first(home: Path, fake: list) -> None:
+    folder = home / "notebooks"
+    for name, seconds in (("00_short", 10), ("01_long", 90), ("02_middle", 40)):
+        path = write_chapter(folder, name, "1")
+        notebook = nbformat.read(path, 4)
+        times = f"machine about {seconds} s on 2 cores · Prerequisites: none*"
+        head = f"*Reading about 5 min · exercises about 5 min · {times}"
+        notebook.cells.insert(0, new_markdown_cell(head))
+        nbformat.write(notebook, path)
+    assert runner.run(notebooks=folder) == 0
+    assert [name for name, _ in fake] == ["01_long", "02_middle", "00_short"]

@@ -1,5 +1,5 @@
 """Fixtures of these tests."""
 
-from tests.cases.small_setups import claim, fake, home, notebooks
+from tests.cases.small_setups import claim, fake, home, notebooks, one_process
 
-__all__ = ["claim", "fake", "home", "notebooks"]
+__all__ = ["claim", "fake", "home", "notebooks", "one_process"]

@@ -8,8 +8,7 @@ import pytest
 
 from tests.cases.small_setups import ARCH, make_small
 from tests.datasets.layouts import cut, eye, write, write_aptos, write_radiography
-from xaihelpers import networks
-from xaihelpers import setups as studies
+from xaihelpers import networks, processes, setups
 from xaihelpers.chapters import runner
 from xaihelpers.networks import checkpoints
 from xaihelpers.run import cli
@@ -40,7 +39,13 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     write_radiography(root, "first")
     with pytest.MonkeyPatch.context() as monkeypatch:
         run = Run(root, make_small(monkeypatch, folder / "home"))
-        monkeypatch.setattr(runner, "run", lambda **given: run.chapters.append(given) or 0)
+        monkeypatch.setattr(processes, "cores", lambda: 1)
+
+        def plan(**given: Any) -> runner.Run:
+            run.chapters.append(given)
+            return runner.Run({})
+
+        monkeypatch.setattr(runner, "plan", plan)
         assert run.again("--skip-bad", "--only", "00") == 0
         yield run
 
@@ -73,8 +78,8 @@ def test_the_summary_names_origin_seed_and_checkpoint(done: Run) -> None:
     assert "Measured on *real* images" in text
     assert "3 of 29 images left out: 2 conflict, 1 truncated" in text
     assert "rendered" not in text.split("## Networks")[1]
-    for study in studies.REAL:
-        card = checkpoints.read_card(studies.checkpoint_path(study, ARCH, done.root))
+    for name in setups.REAL:
+        card = checkpoints.read_card(setups.checkpoint_path(name, ARCH, done.root))
         assert card["sha256"][:12] in text
         assert card["data"]["version"] in text
     assert "| radiography | efficientnet_b0 | grad_cam | 0 | - | - |" in text  # no masks
@@ -83,7 +88,7 @@ def test_the_summary_names_origin_seed_and_checkpoint(done: Run) -> None:
 
 def test_a_network_is_one_epoch_from_the_shipped_one(done: Run) -> None:
     shipped, _ = checkpoints.load_shipped("fundus", ARCH)
-    path = studies.checkpoint_path("fundus", ARCH, done.root)
+    path = setups.checkpoint_path("fundus", ARCH, done.root)
     tuned, card = checkpoints.load(path, classes=card_classes("fundus"))
     assert len(card["history"]) == 1
     assert card["start"].startswith("fundus_efficientnet_b0.safetensors")
@@ -92,8 +97,8 @@ def test_a_network_is_one_epoch_from_the_shipped_one(done: Run) -> None:
     assert 0 < (before - after).abs().max() < 0.05
 
 
-def card_classes(study: str) -> list[str]:
-    return checkpoints.read_card(checkpoints.shipped_path(study, ARCH))["classes"]
+def card_classes(name: str) -> list[str]:
+    return checkpoints.read_card(checkpoints.shipped_path(name, ARCH))["classes"]
 
 
 def test_a_second_run_trains_and_measures_nothing(
@@ -113,6 +118,6 @@ def test_a_second_run_trains_and_measures_nothing(
 
 
 def test_chapters_open_what_the_run_has_left(done: Run) -> None:
-    study = studies.open_setup("fundus", ARCH, done.root, limit=3)
-    assert (study.data.name, study.data.origin, len(study.data)) == ("aptos", "real", 3)
-    assert "1 truncated" in study.data.report
+    setup = setups.open_setup("fundus", ARCH, done.root, limit=3)
+    assert (setup.data.name, setup.data.origin, len(setup.data)) == ("aptos", "real", 3)
+    assert "1 truncated" in setup.data.report

@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from xaihelpers.chapters import files as chapters
 from xaihelpers.errors import RunnerError
+from xaihelpers.processes import Job
 from xaihelpers.run import sweep
 from xaihelpers.run.cli import main
 
@@ -124,16 +125,14 @@ def test_two_runs_in_one_folder_are_refused_before_anything_runs(
 
 
 def test_a_relative_data_root_is_the_callers(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, fake: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     notebooks = write_chapter(folder, "pass")
-    given = []
-    note = lambda chapter, place, parameters, *rest: given.append(parameters) or "done"  # noqa: E731
-    monkeypatch.setattr(sweep.runner, "reproduce", note)
     monkeypatch.chdir(folder)
     assert sweep.run("14", ["--data-root", "real"], notebooks=notebooks) == 0
-    assert given[0]["DATA_ROOT"] == str(folder / "real")
-    assert given[0]["RESULTS"].endswith("data_root=real")
+    ((_, given),) = fake
+    assert given["DATA_ROOT"] == str(folder / "real")
+    assert given["RESULTS"].endswith("data_root=real")
     capsys.readouterr()
 
 
@@ -156,7 +155,7 @@ def test_an_unknown_option_of_another_command_is_still_an_error(
 def test_no_scheduler_is_a_clear_error(folder: Path) -> None:
     notebooks = write_chapter(folder, "print(1)")
     with pytest.raises(RunnerError, match="no dask scheduler answers"):
-        sweep.on_dask({"a": str}, "tcp://127.0.0.1:1", 1)
+        list(sweep.on_dask({"a": Job(str)}, "tcp://127.0.0.1:1", 1))
     assert notebooks.exists()
 
 

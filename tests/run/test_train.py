@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tests.datasets.layouts import write_aptos, write_radiography
-from xaihelpers import networks
-from xaihelpers import setups as studies
+from xaihelpers import networks, setups
 from xaihelpers.datasets.records import Record, Source
 from xaihelpers.errors import SetupError
 from xaihelpers.networks import checkpoints
@@ -23,11 +22,11 @@ def calls(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The options of each training, which saves the network as it begins."""
     made: list[dict[str, Any]] = []
 
-    def pretend(study: str, arch: str, *parts: object, **options: Any) -> dict[str, Any]:
+    def pretend(name: str, arch: str, *parts: object, **options: Any) -> dict[str, Any]:
         made.append(options | {"images": [len(part) for part in parts]})  # type: ignore[arg-type]
-        data = {"name": study, "origin": options["origin"], "version": options["data_version"]}
+        data = {"name": name, "origin": options["origin"], "version": options["data_version"]}
         metrics = {"accuracy": 0.5, "accuracy_low": 0.2, "accuracy_high": 0.8, "kappa": None}
-        card = {"study": study, "arch": arch, "classes": list(options["classes"]), "data": data}
+        card = {"study": name, "arch": arch, "classes": list(options["classes"]), "data": data}
         card |= {"seed": options["seed"], "recipe": options["recipe"].as_dict()}
         card |= {"metrics": metrics | {"n": 6}}
         network = networks.build(arch, len(options["classes"]))
@@ -43,8 +42,8 @@ def test_real_data_fine_tune_the_shipped_network_at_its_final_size(
     write_aptos(tmp_path)
     card = train.train("fundus", ARCH, 0, str(tmp_path), "full")
     [made] = calls
-    assert made["start"] == studies.checkpoint_path("fundus", ARCH)
-    assert made["output"] == studies.checkpoint_path("fundus", ARCH, str(tmp_path))
+    assert made["start"] == setups.checkpoint_path("fundus", ARCH)
+    assert made["output"] == setups.checkpoint_path("fundus", ARCH, str(tmp_path))
     assert [cycle.sizes for cycle in made["recipe"].cycles] == [(64,) * 8]
     assert len(made["recipe"].class_weights) == 5
     assert made["images"] == [16, 5, 5]
@@ -82,7 +81,7 @@ def test_other_images_or_another_split_are_trained_on_anew(
 def test_a_damaged_network_is_made_again(calls: list[dict[str, Any]], tmp_path: Path) -> None:
     write_radiography(tmp_path)
     train.train("chest_xray", ARCH, 0, str(tmp_path), "quick")
-    studies.checkpoint_path("chest_xray", ARCH, str(tmp_path)).write_bytes(b"torn")
+    setups.checkpoint_path("chest_xray", ARCH, str(tmp_path)).write_bytes(b"torn")
     train.train("chest_xray", ARCH, 0, str(tmp_path), "quick")
     assert len(calls) == 2
 
@@ -101,13 +100,13 @@ def test_the_command_trains_what_the_data_root_holds(
         train.run("fundus", None, 0, str(tmp_path), "quick")
 
 
-def test_a_study_that_does_not_exist_is_refused(home: Path) -> None:
+def test_a_setup_that_does_not_exist_is_refused(home: Path) -> None:
     with pytest.raises(SetupError, match="unknown study 'nope': expected one of fundus"):
         train.run("nope", None, 0, "", "quick")
 
 
-def test_a_network_that_the_study_lacks_is_refused(home: Path) -> None:
-    with pytest.raises(SetupError, match="no network 'resnet50' in study 'fundus'"):
+def test_a_network_that_the_setup_lacks_is_refused(home: Path) -> None:
+    with pytest.raises(SetupError, match="no network 'resnet50' in setup 'fundus'"):
         train.train("fundus", "resnet50", 0, "", "quick")
 
 
@@ -147,7 +146,7 @@ def test_the_baseline_copes_with_a_test_part_that_lacks_a_class(
     }
 
 
-def test_an_experiment_shares_the_recipe_of_its_study_and_changes_only_its_data(
+def test_a_variant_shares_the_recipe_of_its_base_and_changes_only_its_data(
     calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, Any]] = []
@@ -159,8 +158,8 @@ def test_an_experiment_shares_the_recipe_of_its_study_and_changes_only_its_data(
         split, made = options["split"], lambda _: record
         return Source(name, "rendered", ("a", "b"), split, 64, 0, labels, range(6), made, 2)
 
-    shared = replace(studies.VARIANTS["chest_marker"], archs=(ARCH,))
-    monkeypatch.setitem(studies.VARIANTS, "chest_marker", shared)
+    shared = replace(setups.VARIANTS["chest_marker"], archs=(ARCH,))
+    monkeypatch.setitem(setups.VARIANTS, "chest_marker", shared)
     monkeypatch.setattr(train.datasets, "load", load)
     monkeypatch.setattr(train, "baseline", lambda *_: {})
     card = train.train("chest_marker", ARCH, 0, "", "quick")
@@ -172,19 +171,19 @@ def test_an_experiment_shares_the_recipe_of_its_study_and_changes_only_its_data(
     assert card["data"] == {"name": "chest_marker", "origin": "rendered", "version": 2}
 
 
-def test_an_experiment_is_trained_with_the_studies_unless_the_data_are_real(
+def test_variants_are_trained_with_the_setups_unless_the_data_are_real(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     trained: list[str] = []
 
-    def pretend(study: str, *_: object) -> dict[str, Any]:
-        trained.append(study)
+    def pretend(name: str, *_: object) -> dict[str, Any]:
+        trained.append(name)
         metrics = {"accuracy": 0, "accuracy_low": 0, "accuracy_high": 0, "kappa": None, "n": 1}
-        return {"study": study, "metrics": metrics, "data": {"origin": "rendered"}}
+        return {"study": name, "metrics": metrics, "data": {"origin": "rendered"}}
 
     monkeypatch.setattr(train, "train", pretend)
     train.run(None, ARCH, 0, "", "quick")
-    assert trained == [*studies.SETUPS, *studies.VARIANTS]
+    assert trained == [*setups.SETUPS, *setups.VARIANTS]
     write_aptos(tmp_path)
     trained.clear()
     train.run(None, ARCH, 0, str(tmp_path), "quick")

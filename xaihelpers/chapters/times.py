@@ -37,6 +37,12 @@ def stated(notebook: NotebookNode) -> dict[str, int]:
     return {name: int(found[name]) for name in ("reading", "exercises", "machine")}
 
 
+def machine(notebook: NotebookNode) -> float:
+    """Seconds of the machine's time as the head states it; 1 where it states none."""
+    found = LINE.search(notebook.cells[0].source)
+    return float(found["machine"]) if found else 1.0
+
+
 def reading(notebook: NotebookNode) -> int:
     """Minutes to read prose, code, equations and figures, without exercises and their solutions."""
     cells = [cell for cell in notebook.cells if not _is_work(cell)]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
 import torch
 from torch.nn.functional import one_hot
+from tqdm.auto import tqdm
 
 from xaihelpers import files, networks
 from xaihelpers.chapters import files as chapters
 from xaihelpers.chapters import runner
 from xaihelpers.experiments.retinopathy.measure import METHODS
 from xaihelpers.files import save_figure, save_table
+from xaihelpers.processes import Job, deal_out
 from xaihelpers.run import train
 from xaihelpers.setups import (
     FINDINGS,
@@ -30,61 +34,76 @@ from xaihelpers.setups import (
 from xaihelpers.show.setup_figures import contact_sheet, maps_figure
 from xaihelpers.study import BASELINES, Plan, Subject, method_table, run_study
 
+#: Seconds that measuring a network takes, roughly: more than a chapter, so that it starts first.
+SECONDS = 100.0
+#: The row of a network, and the table of its maps.
+Measured = tuple[dict[str, object], pd.DataFrame]
 
-def map_scores(study: Setup) -> pd.DataFrame:
+
+def map_scores(setup: Setup) -> pd.DataFrame:
     """A row per image of the split and map: `METHODS` at the last stage, and what never looks.
 
     Batches measured before, of this network, data and code, are read; see `study.run_study`.
     """
-    layer = {"last": networks.LAYERS[study.arch]["last"]}
-    masks = FINDINGS[study.data.name] if study.data[0].masks else ()
+    layer = {"last": networks.LAYERS[setup.arch]["last"]}
+    masks = FINDINGS[setup.data.name] if setup.data[0].masks else ()
     plan = Plan(METHODS, masks=masks, priors=BASELINES)
-    subject = Subject(study.arch, study.model, layer)
-    return run_study([subject], study.data, plan, files.data_dir() / "cache" / "measured")
+    subject = Subject(setup.arch, setup.model, layer)
+    folder = files.data_dir() / "cache" / "measured"
+    return run_study([subject], setup.data, plan, folder, progress=False)
 
 
-def network_row(study: Setup, scores: pd.DataFrame) -> dict[str, object]:
-    """What the network gets right on these images, beside the colour-and-size baseline."""
-    seen = scores.drop_duplicates("image")
-    predicted = torch.tensor(seen["predicted"].to_numpy())
-    votes = one_hot(predicted, len(study.data.classes)).float()
-    found = networks.metrics.score(votes, torch.tensor(seen["label"].to_numpy()))
-    baseline = study.card.get("baseline", {}).get("balanced_accuracy")
-    kappa = found["kappa"] if study.data.name in ORDERED else None
+def network_row(setup: Setup, scores: pd.DataFrame) -> dict[str, object]:
+    """What the network gets right on these images, beside the colour-and-size baseline.
+
+    Args:
+        setup: the network and its data.
+        scores: from `map_scores`.
+    """
+    images = scores.drop_duplicates("image")
+    predicted = torch.tensor(images["predicted"].to_numpy())
+    votes = one_hot(predicted, len(setup.data.classes)).float()
+    figures = networks.metrics.score(votes, torch.tensor(images["label"].to_numpy()))
+    baseline = setup.card.get("baseline", {}).get("balanced_accuracy")
+    kappa = figures["kappa"] if setup.data.name in ORDERED else None
+    accuracy = "{accuracy:.3f} [{accuracy_low:.3f}, {accuracy_high:.3f}]"
     return {
-        "data": study.data.name,
-        "origin": study.data.origin,
-        "network": study.arch,
-        "images": len(seen),
-        "accuracy": "{accuracy:.3f} [{accuracy_low:.3f}, {accuracy_high:.3f}]".format(**found),
+        "data": setup.data.name,
+        "origin": setup.data.origin,
+        "network": setup.arch,
+        "images": len(images),
+        "accuracy": accuracy.format(**figures),
         "quadratic kappa": "-" if kappa is None else round(kappa, 3),
-        "macro F1": round(found["macro_f1"], 3),
+        "macro F1": round(figures["macro_f1"], 3),
         "colour-and-size baseline": "-" if baseline is None else round(baseline, 3),
-        "image seed": study.data.seed,
-        "training seed": study.card["seed"],
-        "trained on": "{name} ({origin}, version {version})".format(**study.card["data"]),
-        "started from": study.card.get("start", "-"),
-        "checkpoint": study.card["sha256"][:12],
+        "image seed": setup.data.seed,
+        "training seed": setup.card["seed"],
+        "trained on": "{name} ({origin}, version {version})".format(**setup.card["data"]),
+        "started from": setup.card.get("start", "-"),
+        "checkpoint": setup.card["sha256"][:12],
     }
 
 
-def measure(
-    name: str, arch: str, seed: int, data_root: str, folder: Path
-) -> tuple[dict[str, object], pd.DataFrame]:
-    """Run one network over its test set; write tables and pictures below `folder`.
+def measure(name: str, arch: str, seed: int, data_root: str, folder: Path) -> Measured:
+    """Run one network over its test set; write its table and its pictures.
 
-    Returns the row of the network and the table of its maps.
+    Args:
+        name: the setup's name, such as "fundus".
+        arch: the network's, such as "vgg19".
+        seed: of the images.
+        data_root: folder of the real data, "" for rendered data.
+        folder: tables and pictures are written below it.
     """
-    study = open_setup(name, arch, data_root, seed=seed)
-    scores = map_scores(study)
+    setup = open_setup(name, arch, data_root, seed=seed)
+    scores = map_scores(setup)
     maps = method_table(scores)
-    for column, value in (("network", arch), ("data", study.data.name)):
+    for column, value in (("network", arch), ("data", setup.data.name)):
         maps.insert(0, column, value)
-    save_table(maps, folder / "tables" / f"{study.data.name}_{arch}_maps.csv")
-    save_figure(contact_sheet(study), folder / "figures" / f"{study.data.name}_sheet.png")
+    save_table(maps, folder / "tables" / f"{setup.data.name}_{arch}_maps.csv")
     pictures = folder / "figures"
-    save_figure(maps_figure(study, METHODS), pictures / f"{study.data.name}_{arch}_maps.png")
-    return network_row(study, scores), maps
+    save_figure(contact_sheet(setup), pictures / f"{setup.data.name}_sheet.png")
+    save_figure(maps_figure(setup, METHODS), pictures / f"{setup.data.name}_{arch}_maps.png")
+    return network_row(setup, scores), maps
 
 
 def run(
@@ -96,39 +115,75 @@ def run(
 ) -> int:
     """Everything, from data to `summary.md`; returns 0, or 1 if a chapter failed.
 
-    Results of rendered data go to `results/`, those of real data to `results/real/`. What was
-    finished before, by this or an interrupted run, is kept where nothing has changed.
+    Results of rendered data go to `results/`, those of real data to `results/real/`. Finished
+    results of an earlier or interrupted run are kept where nothing has changed.
 
     Args:
-        profile: "quick", "full" or "gpu". only: numbers of the chapters to run (None: all); the
-            studies are measured in any case. skip_bad: leave unusable real files out.
+        profile: "quick", "full" or "gpu".
+        seed: of every draw.
+        data_root: folder of the real data, "" for rendered data.
+        only: numbers of the chapters to run, None for all; every network is measured in any case.
+        skip_bad: leave unusable real files out.
 
     Raises:
         ValueError: no real set under the data root, unusable images, or an unknown chapter.
+        KeyboardInterrupt: stopped; what is finished stays.
     """
-    chapters.select(chapters.notebooks_dir(), only)  # said now, not after hours of training
-    folder = files.results_dir() / "real" if data_root else files.results_dir()
+    chapters.select(chapters.notebooks_dir(), only)  # an error comes now, not after training
     names = present(data_root)
     for absent in sorted(set(SETUPS) - set(names)):
         print(f"{absent}: no real set under {data_root}; its chapters use rendered images")
     pairs = [(name, arch) for name in names for arch in SETUPS[name]]
     for name, arch in pairs:
         prepare(name, arch, seed, data_root, profile, skip_bad)
-    reports = [load_data(name, "test", data_root, seed=seed, cache=False).report for name in names]
+    reports = [load_data(name, "test", data_root, seed=seed).report for name in names]
     left_out = "\n".join(report for report in reports if report) or ALL_USED
     print(left_out)
-    rows, tables = [], []
-    for name, arch in pairs:
-        row, maps = measure(name, arch, seed, data_root, folder)
-        print(f"{row['data']} {arch}: accuracy {row['accuracy']}")
-        rows.append(row)
-        tables.append(maps)
-    write_summary(pd.DataFrame(rows), pd.concat(tables), folder, left_out)
-    return runner.run(profile=profile, seed=seed, data_root=data_root, only=only)
+    folder = runner.results_folder(data_root)
+    measuring = {
+        f"{name} {arch}": Job(partial(measure, name, arch, seed, data_root, folder), SECONDS)
+        for name, arch in pairs
+    }
+    planned = runner.plan(profile=profile, seed=seed, data_root=data_root, only=only)
+    return deal(measuring, planned, folder, left_out)
+
+
+def deal(measuring: Mapping[str, Job], planned: runner.Run, folder: Path, left_out: str) -> int:
+    """Measure networks and execute chapters, all dealt out to the same processes.
+
+    Args:
+        measuring: calls of `measure` by name.
+        planned: the chapters.
+        folder: of the results.
+        left_out: which images were not used, and why.
+
+    Returns:
+        0, or 1 if a chapter failed.
+    """
+    measured: dict[str, Measured] = {}
+    try:
+        with closing(deal_out({**measuring, **planned.jobs})) as results:
+            for name, result in results:
+                if name in planned.jobs:
+                    planned.take(name, result)
+                    continue
+                measured[name] = result
+                tqdm.write("{data} {network}: accuracy {accuracy}".format(**result[0]))
+                if len(measured) == len(measuring):
+                    rows, tables = zip(*(measured[key] for key in measuring), strict=True)
+                    write_summary(pd.DataFrame(rows), pd.concat(tables), folder, left_out)
+    finally:
+        runner.report(planned.outcomes(), folder / "chapters")
+    return runner.finish(planned.outcomes())
 
 
 def prepare(name: str, arch: str, seed: int, data_root: str, profile: str, skip_bad: bool) -> None:
-    """Train where there is no network yet, or where real data are not those that it has seen."""
+    """Train where there is no network yet, or where the real data are not those it was trained on.
+
+    Args:
+        name, arch, seed, data_root: as `measure`.
+        profile, skip_bad: as `run`.
+    """
     path = checkpoint_path(name, arch, data_root)
     if not data_root:
         if path.exists():
@@ -149,9 +204,13 @@ without masks has 0 images to measure maps on; then only the figures of its netw
 def write_summary(
     rows: pd.DataFrame, maps: pd.DataFrame, folder: Path, left_out: str = ALL_USED
 ) -> None:
-    """`summary.md` and `tables/networks.csv`: the figures of this run and what they rest on.
+    """Write `summary.md` and `tables/networks.csv`: the figures of a run and what they rest on.
 
-    left_out: which images were not used, and why.
+    Args:
+        rows: a row per network, from `network_row`.
+        maps: the tables of all networks.
+        folder: of the results.
+        left_out: which images were not used, and why.
     """
     save_table(rows, folder / "tables" / "networks.csv")
     packages = ("xaihelpers", "torch", "torchvision", "numpy")

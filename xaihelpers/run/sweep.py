@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,30 +19,35 @@ import pandas as pd
 from xaihelpers import files
 from xaihelpers.chapters import files as chapters
 from xaihelpers.chapters import runner
-from xaihelpers.chapters.runner import Outcome, Processes
+from xaihelpers.chapters.execution import Executed
+from xaihelpers.chapters.runner import Run, Task
 from xaihelpers.errors import RunnerError
 from xaihelpers.experiments import LEDGER
+from xaihelpers.processes import Job, Results, deal_out
 
 ENGINES = ("local", "dask")
 SPAN = re.compile(r"(-?\d+)\.\.(-?\d+)")
 
 
 def values(text: str) -> list[Any]:
-    """What an option asks for: "0..4" five integers, "vgg19,resnet50" two words, "0.5" a number.
+    """The values of an option: "0..4" is five integers, "vgg19,resnet50" two words, "0.5" a number.
+
+    Args:
+        text: as it stands on the command line.
 
     Raises:
         RunnerError: an empty span or value.
     """
-    found: list[Any] = []
+    given: list[Any] = []
     for part in text.split(","):
         span = SPAN.fullmatch(part)
         if span and int(span[1]) <= int(span[2]):
-            found += range(int(span[1]), int(span[2]) + 1)
+            given += range(int(span[1]), int(span[2]) + 1)
         elif span or not part:
             raise RunnerError(f"{text!r} has an empty part; write 0..4, or values with commas")
         else:
-            found.append(int(part) if re.fullmatch(r"-?\d+", part) else _number(part))
-    return found
+            given.append(int(part) if re.fullmatch(r"-?\d+", part) else _number(part))
+    return given
 
 
 def _number(text: str) -> float | str:
@@ -54,6 +59,9 @@ def _number(text: str) -> float | str:
 
 def read_options(rest: Sequence[str]) -> dict[str, list[Any]]:
     """["--seed", "0..1", "--data-root", "d"] -> {"SEED": [0, 1], "DATA_ROOT": ["d"]}.
+
+    Args:
+        rest: what stands on the command line after the chapter.
 
     Raises:
         RunnerError: something that is not a list of options with one value each.
@@ -81,21 +89,13 @@ def label(parameters: Mapping[str, Any]) -> str:
     return re.sub(r"[^\w=,.+-]", "_", text)
 
 
-def _execute(
-    chapter: Path,
-    folder: Path,
-    parameters: dict[str, Any],
-    environment: str,
-    processes: Processes | None = None,
-) -> str:
-    """`runner.reproduce`; what it starts cannot be sent to a worker, so it makes its own there."""
-    return runner.reproduce(chapter, folder, parameters, environment, processes or Processes())
+def on_dask(jobs: Mapping[str, Job], scheduler: str, workers: int) -> Results:
+    """Run every job on a dask cluster; the jobs of a worker that dies are given to another.
 
-
-def on_dask(jobs: Mapping[str, Callable[[], str]], scheduler: str, workers: int) -> list[Outcome]:
-    """Run every job on a dask cluster: at `scheduler`, or on one made here of `workers` processes.
-
-    The jobs of a worker that dies are given to another.
+    Args:
+        jobs: the work by name.
+        scheduler: address of a cluster's scheduler; "" makes a cluster on this machine.
+        workers: the number of processes of a cluster made here.
 
     Raises:
         RunnerError: dask is not installed, or no scheduler answers.
@@ -112,21 +112,17 @@ def on_dask(jobs: Mapping[str, Callable[[], str]], scheduler: str, workers: int)
     else:
         cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
         client = Client(cluster)
-    outcomes = []
     try:
-        futures = {
-            name: client.submit(runner.timed, name, job, pure=False) for name, job in jobs.items()
-        }
+        futures = {name: client.submit(job.call, pure=False) for name, job in jobs.items()}
         for name, future in futures.items():
             try:
-                outcomes.append(future.result())
+                yield name, future.result()
             except KilledWorker as error:
-                outcomes.append(Outcome(name, "failed", 0.0, str(error)))
+                yield name, Executed(None, str(error), 0.0)
     finally:
         client.close()
         if not scheduler:
             cluster.close()
-    return outcomes
 
 
 def run(
@@ -143,8 +139,12 @@ def run(
     came to in every run.
 
     Args:
-        rest: options of the command line, see `read_options`. scheduler: address of a dask
-            scheduler, "" for a cluster on this machine. workers: how many runs at a time here.
+        name: number or name of the chapter.
+        rest: options of the command line, see `read_options`.
+        engine: "local", or "dask" for a cluster.
+        scheduler: address of a dask scheduler, "" for a cluster on this machine.
+        workers: how many runs at a time here.
+        notebooks: the folder of the chapters; None for the clone's.
 
     Raises:
         RunnerError: unknown chapter, parameter, engine or scheduler, or two runs of one name.
@@ -153,36 +153,32 @@ def run(
     if engine not in ENGINES:
         raise RunnerError(f"unknown engine {engine!r}; choose one of {', '.join(ENGINES)}")
     (chapter,) = chapters.select(notebooks or chapters.notebooks_dir(), [name])
-    runner.check_kernel()
     options = read_options(rest)
     chapters.refuse_unknown(chapter, options)
     folder = files.results_dir().resolve() / "sweeps" / chapter.stem
-    environment, runs = chapters.environment_digest(), grid(options)
-    jobs = {}
-    for parameters in runs:
+    environment, combinations = chapters.environment_digest(), grid(options)
+    tasks = {}
+    for parameters in combinations:
         place = folder / label(parameters)
         given = parameters | {"RESULTS": str(place)}
         if "DATA_ROOT" in given:  # chapters run in another folder
             given["DATA_ROOT"] = str(Path(str(given["DATA_ROOT"])).resolve())
-        jobs[place.name] = partial(_execute, chapter, place, given, environment)
-    if len(jobs) < len(runs):
+        key = chapters.key(chapter, given, environment)
+        tasks[place.name] = Task(chapter, place / chapter.name, given, key)
+    if len(tasks) < len(combinations):
         raise RunnerError("two runs would share a folder: give each value once (/ counts as _)")
-    if engine == "dask":
-        outcomes = on_dask(jobs, scheduler, workers)
-    else:
-        processes = Processes()
-        here = {name: partial(job, processes=processes) for name, job in jobs.items()}
-        outcomes = runner.run_all(here, processes, workers)
+    on_cluster = partial(on_dask, scheduler=scheduler, workers=workers)
+    here = partial(deal_out, workers=workers)
+    outcomes = Run(tasks).execute(on_cluster if engine == "dask" else here)
     table = pd.DataFrame(
         [
             parameters
             | {"status": outcome.status, "seconds": round(outcome.seconds, 1)}
             | verdicts(folder / outcome.chapter)
-            for parameters, outcome in zip(runs, outcomes, strict=True)
+            for parameters, outcome in zip(combinations, outcomes, strict=True)
         ]
     )
-    with files.atomic_path(folder / "sweep.csv") as partial_file:
-        table.to_csv(partial_file, index=False)
+    files.save_table(table, folder / "sweep.csv")
     print(runner.summary(outcomes))
     return runner.finish(outcomes)
 

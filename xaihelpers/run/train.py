@@ -1,4 +1,4 @@
-"""Train the networks of the studies: on rendered data by default, on real data where present."""
+"""Train the networks of the setups: on rendered data by default, on real data where present."""
 
 from __future__ import annotations
 
@@ -34,49 +34,57 @@ BASELINE_IMAGES = 1500
 
 
 def run(
-    study: str | None,
+    name: str | None,
     arch: str | None,
     seed: int,
     data_root: str,
     profile: str,
     skip_bad: bool = False,
 ) -> int:
-    """Train every network asked for (None: all whose data are there); finished ones are kept.
+    """Train every network asked for; finished ones are kept. Returns 0.
 
-    The study "language" stands for the captioners and the question answerer of rendered images.
-
-    Returns 0.
+    Args:
+        name: a setup, "language" for the captioners and the question answerer of rendered images,
+            or None for all whose data are there.
+        arch: one network of the setup; None for all.
+        seed: of the start weights, of the order of images, and of rendered images.
+        data_root: folder of the real data, "" for rendered data.
+        profile: "quick", "full" or "gpu": how long a network is tuned on real data.
+        skip_bad: leave unusable real files out instead of raising an error.
 
     Raises:
-        SetupError: an unknown study or network, or data that are not under the data root.
+        SetupError: an unknown setup or network, or data that are not under the data root.
         TrainingError, StorageError, DataError: as `networks.train_shipped` and `datasets.load`.
     """
     from xaihelpers.experiments.language import (
         train as language,  # here, lest every chapter's claims rest on it
     )
 
-    experiments = () if data_root else tuple(VARIANTS)
-    if study == "language":
+    if name == "language":
         return language.run(arch, seed)
-    for name in (*present(data_root), *experiments) if study is None else (study,):
-        if data_name(name, data_root) == name and data_root:
-            raise SetupError(f"{data_root} does not hold the real data of {name}: leave it out")
-        for network in archs_of(name) if arch is None else (arch,):
-            card = train(name, network, seed, data_root, profile, skip_bad)
-            found = card["metrics"]
-            kappa = "undefined" if found["kappa"] is None else f"{found['kappa']:.3f}"
-            print(
-                f"{card['study']} {network}: accuracy {found['accuracy']:.3f} "
-                f"[{found['accuracy_low']:.3f}, {found['accuracy_high']:.3f}], quadratic kappa "
-                f"{kappa} on {found['n']} {card['data']['origin']} test images"
-            )
-    if study is None and arch is None and not data_root:
+    variants = () if data_root else tuple(VARIANTS)
+    for chosen in (*present(data_root), *variants) if name is None else (name,):
+        if data_name(chosen, data_root) == chosen and data_root:
+            raise SetupError(f"{data_root} does not hold the real data of {chosen}: leave it out")
+        for network in archs_of(chosen) if arch is None else (arch,):
+            _say(train(chosen, network, seed, data_root, profile, skip_bad), network)
+    if name is None and arch is None and not data_root:
         language.run(seed=seed)  # last: its captioner of radiographs stands on the chest network
     return 0
 
 
+def _say(card: dict[str, Any], arch: str) -> None:
+    metrics = card["metrics"]
+    kappa = "undefined" if metrics["kappa"] is None else f"{metrics['kappa']:.3f}"
+    accuracy = "{accuracy:.3f} [{accuracy_low:.3f}, {accuracy_high:.3f}]".format(**metrics)
+    print(
+        f"{card['study']} {arch}: accuracy {accuracy}, quadratic kappa {kappa} on "
+        f"{metrics['n']} {card['data']['origin']} test images"
+    )
+
+
 def train(
-    study: str, arch: str, seed: int, data_root: str, profile: str, skip_bad: bool = False
+    name: str, arch: str, seed: int, data_root: str, profile: str, skip_bad: bool = False
 ) -> dict[str, Any]:
     """Train one network, or keep the finished one; return its model card.
 
@@ -84,26 +92,28 @@ def train(
     final image size, from ImageNet weights where they can be had, else from the shipped network; a
     stored network is kept if it saw the same images for at least as many epochs.
 
-    skip_bad: leave unusable real files out instead of raising an error.
+    Args:
+        name, arch: the setup and its network.
+        seed, data_root, profile, skip_bad: as `run`.
     """
-    if arch not in archs_of(study):
-        known = ", ".join(archs_of(study))
-        raise SetupError(f"no network {arch!r} in study {study!r}; there are: {known}")
-    name, path = data_name(study, data_root), checkpoint_path(study, arch, data_root)
-    version = data_version(study, data_root, seed, skip_bad)
-    real = name != study
+    if arch not in archs_of(name):
+        known = ", ".join(archs_of(name))
+        raise SetupError(f"no network {arch!r} in setup {name!r}; there are: {known}")
+    data, path = data_name(name, data_root), checkpoint_path(name, arch, data_root)
+    version = data_version(name, data_root, seed, skip_bad)
+    real = data != name
     if real and (card := _usable(path, version, seed, FINE_TUNING[profile])) is not None:
         return card
     train_set, validation, test = (
-        load_data(study, split, data_root, skip_bad, seed=seed) for split in SPLITS
+        load_data(name, split, data_root, skip_bad, seed=seed) for split in SPLITS
     )
-    options: dict[str, Any] = {"recipe": networks.SHIPPED[base(study), arch]}
-    options |= _fine_tuning(study, arch, train_set, profile) if real else {}
+    options: dict[str, Any] = {"recipe": networks.SHIPPED[base(name), arch]}
+    options |= _fine_tuning(name, arch, train_set, profile) if real else {}
     if real:
-        folder = f"{name}_{arch}-{version}-{profile}-seed{seed}"
+        folder = f"{data}_{arch}-{version}-{profile}-seed{seed}"
         options["work"] = files.data_dir() / "training" / folder
     card = networks.train_shipped(
-        name,
+        data,
         arch,
         *(datasets.to_tensors(part) for part in (train_set, validation, test)),
         classes=train_set.classes,
@@ -137,21 +147,23 @@ def _usable(path: Path, version: int | str, seed: int, epochs: int) -> dict[str,
     return None if reasons else card
 
 
-def _fine_tuning(study: str, arch: str, train_set: ImageDataset, profile: str) -> dict[str, Any]:
+def _fine_tuning(name: str, arch: str, train_set: ImageDataset, profile: str) -> dict[str, Any]:
     """Recipe and start on real data: balanced classes, the final size, ImageNet or our weights."""
     classes = len(train_set.classes)
     missing = sorted(set(range(classes)) - set(train_set.labels.tolist()))
     if len(missing) > classes - 2:
         raise SetupError(f"the training part of {train_set.name} shows one class only: add others")
     if missing:
-        names = ", ".join(train_set.classes[c] for c in missing)
-        print(f"{train_set.name}: no training image of {names}; such images will be answered wrong")
-    recipe = networks.SHIPPED[study, arch]
+        absent = ", ".join(train_set.classes[c] for c in missing)
+        print(
+            f"{train_set.name}: no training image of {absent}; such images will be answered wrong"
+        )
+    recipe = networks.SHIPPED[name, arch]
     last = recipe.cycles[-1]
     cycle = replace(last, sizes=(recipe.final_size,) * FINE_TUNING[profile])
     weights = networks.metrics.balanced_weights(torch.as_tensor(train_set.labels), classes)
     recipe = replace(recipe, cycles=(cycle,), class_weights=weights)
-    start = checkpoint_path(study, arch)
+    start = checkpoint_path(name, arch)
     imagenet = _imagenet_available(arch)
     if not imagenet:
         print(f"{arch}: ImageNet weights cannot be downloaded; starting from {start.name}")
