@@ -79,6 +79,8 @@ class Task:
         failed = self.output.with_name(f"{self.output.stem}.failed.ipynb")
         if not in_place:
             self.stamp.unlink(missing_ok=True)
+            for left in self.output.parent.glob(f".{self.output.name}.*"):  # by a killed run
+                left.unlink(missing_ok=True)
         if executed.error or executed.notebook is None:
             if executed.notebook is not None and not in_place:
                 _write(executed.notebook, failed)
