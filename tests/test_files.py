@@ -72,6 +72,7 @@ def test_a_number_keeps_six_significant_digits() -> None:
     assert files.rounded(123456.789) == 123457
     assert files.rounded(0.000123456789) == 0.000123457
     assert files.rounded(1 / 3) == 0.333333
+    assert files.rounded(134272835.0) == 134272835
 
 
 def test_a_table_is_written_with_six_significant_digits_and_whole_numbers_in_full(

@@ -82,8 +82,8 @@ def sha256(path: Path | str) -> str:
 
 
 def rounded(number: float) -> float:
-    """The number to `DIGITS` significant digits."""
-    return float(f"{number:.{DIGITS}g}")
+    """The number to `DIGITS` significant digits; a whole number stays as it is."""
+    return number if number.is_integer() else float(f"{number:.{DIGITS}g}")
 
 
 def save_table(table: pd.DataFrame, path: Path | str) -> None:

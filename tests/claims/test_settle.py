@@ -42,6 +42,10 @@ def test_there_is_no_way_to_give_a_record_another_verdict(claim: Claim, tmp_path
         replace(settled, verdict="confirmed")  # type: ignore[call-arg]
 
 
+def test_the_ninth_digit_of_a_measure_is_not_kept() -> None:
+    assert Measure(0.123456789, 0.1, 1 / 3) == Measure(0.123456781, 0.1000000001, 0.33333333)
+
+
 def test_what_cannot_be_measured_is_not_testable_here(claim: Claim, tmp_path: Path) -> None:
     unknown = {"share": Measure(float("nan")), "other": Measure(1.0)}
     assert claim.judge(unknown) == "not testable here"

@@ -169,8 +169,7 @@ class Ledger:
         if key in present and _outranks(present[key], settled, results):
             return
         if figure is not None:
-            with files.atomic_path(results / settled.record["figure"]) as partial:
-                figure.savefig(partial, format="png", metadata={"Software": None})
+            files.save_figure(figure, results / settled.record["figure"])
         path = results / "claims.json"
         contents = json.loads(path.read_text(encoding="utf-8")) if present else {}
         contents[key] = settled.as_json()  # the others stay as they were settled

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from xaihelpers.claims import names
 from xaihelpers.errors import ClaimError, EvaluationError
+from xaihelpers.files import rounded
 
 Verdict = Literal["confirmed", "refuted", "depends", "not testable here"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -29,7 +30,7 @@ class IntervalLike(Protocol):
 
 @dataclass(frozen=True)
 class Measure:
-    """A measured figure.
+    """A measured figure, to six significant digits: more differ between processors.
 
     Args:
         value: NaN where it cannot be measured on these data; the claim is then not testable here.
@@ -63,6 +64,9 @@ class Measure:
             slack = 1e-9 * max(1.0, abs(self.value))
             if not self.low - slack <= self.value <= self.high + slack:
                 raise ClaimError(f"value {self.value} lies outside [{self.low}, {self.high}]")
+            object.__setattr__(self, "low", rounded(min(self.low, self.value)))
+            object.__setattr__(self, "high", rounded(max(self.high, self.value)))
+        object.__setattr__(self, "value", rounded(self.value))
 
     @classmethod
     def of(cls, interval: IntervalLike, unit: str = "") -> Measure:
