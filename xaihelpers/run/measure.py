@@ -1,6 +1,6 @@
 """`python -m xaihelpers measure NAME`: the tables that take longer to measure than a chapter.
 
-Each measurement is a module with `add_options(parser)` and `measure(options)`. All of them show
+Each measurement's module has `add_options(parser)` and a function of the options. All of them show
 their progress, keep finished rows, and go on where they were stopped.
 """
 
@@ -22,10 +22,12 @@ class Measurement:
     Attributes:
         module: below `xaihelpers.experiments`.
         about: what it measures and which table it writes, in one line.
+        function: of the module.
     """
 
     module: str
     about: str
+    function: str = "measure"
 
 
 #: Name on the command line -> what it measures.
@@ -37,6 +39,15 @@ MEASUREMENTS: dict[str, Measurement] = {
     "retinopathy": Measurement(
         "retinopathy.measure", "the fundus networks' corners and layers: c2_*, c3_*, c6_*.csv"
     ),
+    "heads": Measurement("heads.measure", "what CAM's changed architecture costs: c18_heads.csv"),
+    "networks": Measurement(
+        "chest.compare", "DenseNet-121 against ResNet-18 and VGG-16: c17_networks.csv"
+    ),
+    "failures": Measurement("failures.measure", "wrong answers and their maps: c15_failures.csv"),
+    "attacks": Measurement(
+        "failures.measure", "adversarial images and their maps: c13_attacks.csv", "measure_attacks"
+    ),
+    "marker": Measurement("marker.measure", "text burned into radiographs: c8_marker.csv"),
 }
 
 
@@ -68,5 +79,5 @@ def run(name: str, rest: Sequence[str]) -> int:
         prog=f"python -m xaihelpers measure {name}", description=MEASUREMENTS[name].about
     )
     module.add_options(parser)
-    module.measure(parser.parse_args(rest))
+    getattr(module, MEASUREMENTS[name].function)(parser.parse_args(rest))
     return 0

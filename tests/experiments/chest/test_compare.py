@@ -9,6 +9,8 @@ from torchvision import models
 from xaihelpers.datasets.rendered import chest as chest_xray
 from xaihelpers.experiments.chest import compare
 from xaihelpers.networks import recipes
+from xaihelpers.run import cli
+from xaihelpers.study import read_table
 
 
 @pytest.mark.parametrize("name", compare.NETWORKS)
@@ -38,15 +40,15 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_row_says_what_it_rests_on_and_is_made_once(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert compare.main(["--seeds", "1"]) == 0
-    (row,) = compare.read(compare.table_path()).to_dict("records")
+    assert cli.main(["measure", "networks", "--seeds", "1"]) == 0
+    (row,) = read_table(compare.table_path()).to_dict("records")
     assert (row["network"], row["seed"], row["train_images"]) == ("resnet18", 0, 16)
     assert row["data"] == "chest_xray (rendered)"
     assert len(row["hits"]) == row["test_images"] == 9
     assert row["accuracy"] == pytest.approx(row["hits"].count("1") / 9, abs=1e-6)
     assert not list((tiny / "data" / "training").glob("c17*"))  # what a stopped run left
     monkeypatch.setattr(compare, "train", lambda *_: pytest.fail("trained again"))
-    assert compare.main(["--seeds", "1"]) == 0
+    assert cli.main(["measure", "networks", "--seeds", "1"]) == 0
 
 
 def test_a_row_of_another_run_is_kept_and_one_of_older_images_is_replaced(tiny: Path) -> None:
@@ -55,8 +57,8 @@ def test_a_row_of_another_run_is_kept_and_one_of_older_images_is_replaced(tiny: 
     kept = {"network": "vgg16", "seed": 0, "hits": "0110", "data_version": chest_xray.VERSION}
     old = {"network": "resnet18", "seed": 0, "hits": "1", "data_version": chest_xray.VERSION - 1}
     pd.DataFrame([kept, old]).to_csv(path, index=False)
-    assert compare.main(["--seeds", "1"]) == 0
-    table = compare.read(path)
+    assert cli.main(["measure", "networks", "--seeds", "1"]) == 0
+    table = read_table(path)
     assert table["network"].tolist() == ["resnet18", "vgg16"]
     assert len(table["hits"][0]) == 9
     assert table["hits"][1] == "0110"
@@ -70,7 +72,7 @@ def test_a_longer_comparison_has_a_table_of_its_own(
     recipe = recipes.Recipe((recipes.Cycle(1e-3, (64, 64)),), batch_size=4)
     monkeypatch.setattr(compare, "LONGER", recipe)
     monkeypatch.setattr(compare, "LONGER_COUNTS", {"train": 8, "val": 6, "test": 9})
-    assert compare.main(["--seeds", "1", "--longer"]) == 0
+    assert cli.main(["measure", "networks", "--seeds", "1", "--longer"]) == 0
     assert not compare.table_path().exists()
-    (row,) = compare.read(compare.table_path(name="c17_longer")).to_dict("records")
+    (row,) = read_table(compare.table_path(name="c17_longer")).to_dict("records")
     assert (row["epochs"], row["batch"], row["train_images"]) == (2, 4, 8)

@@ -12,6 +12,7 @@ from xaihelpers.datasets.rendered import scenes
 from xaihelpers.experiments.failures import measure as failures
 from xaihelpers.experiments.failures import tables
 from xaihelpers.networks import checkpoints
+from xaihelpers.run import cli
 from xaihelpers.setups import open_setup
 
 ARCH = "resnet18"
@@ -39,15 +40,15 @@ def test_attacks_are_measured_once_and_again_for_another_network(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failures, "_right_and_visible", lambda study, count: [4, 7])
-    failures.attacks()
+    assert cli.main(["measure", "attacks"]) == 0
     table = tables.read("c13_attacks", home / "results")
     assert table["index"].tolist() == [4, 7]
     assert (table["energy_before"].between(0, 1)).all()
     stamp = tables.table_path("c13_attacks").stat().st_mtime_ns
-    failures.attacks()
+    assert cli.main(["measure", "attacks"]) == 0
     assert tables.table_path("c13_attacks").stat().st_mtime_ns == stamp
     save_network(1)
-    failures.attacks()
+    assert cli.main(["measure", "attacks"]) == 0
     again = tables.read("c13_attacks", home / "results")
     assert again["index"].tolist() == [4, 7]
     assert set(again["checkpoint"]).isdisjoint(table["checkpoint"])
@@ -55,7 +56,7 @@ def test_attacks_are_measured_once_and_again_for_another_network(
 
 def test_a_scene_is_attacked_towards_a_class_that_is_not_in_it(home: Path) -> None:
     study = open_setup("scenes", ARCH, limit=4)
-    rows = failures.attack_study(study, [0, 1, 2], steps=1)
+    rows = failures.attack_setup(study, [0, 1, 2], steps=1)
     for index, target in zip(rows["index"], rows["target"], strict=True):
         assert not study.data[int(index)].masks[scenes.SHAPES[int(target)]].any()
     visible = [study.data[i].masks[scenes.SHAPES[study.data[i].label]].mean() for i in range(3)]
@@ -63,7 +64,7 @@ def test_a_scene_is_attacked_towards_a_class_that_is_not_in_it(home: Path) -> No
 
 
 def test_every_wrong_answer_is_found(home: Path) -> None:
-    failures.failures(limit=12)
+    assert cli.main(["measure", "failures", "--limit", "12"]) == 0
     table = tables.read("c15_failures", home / "results")
     study = open_setup("scenes", ARCH, limit=12)
     images = torch.stack([torch.tensor(study.data[i].image) for i in range(12)])
@@ -76,16 +77,10 @@ def test_every_wrong_answer_is_found(home: Path) -> None:
 
 def test_a_search_through_more_images_takes_the_place_of_a_smaller_one(home: Path) -> None:
     for limit, searched in ((6, 6), (12, 12), (6, 12)):
-        failures.failures(limit=limit)
+        assert cli.main(["measure", "failures", "--limit", str(limit)]) == 0
         table = tables.read("c15_failures", home / "results")
         assert set(table["searched"]) == {searched}
         assert table["index"].is_unique
-
-
-def test_an_unknown_part_ends_with_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        failures.main(["failures", "atacks"])
-    assert "invalid choice: 'atacks'" in capsys.readouterr().err
 
 
 def test_a_chapter_finds_the_shipped_table_beside_other_results(home: Path) -> None:

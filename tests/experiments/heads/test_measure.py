@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from xaihelpers.experiments.heads import measure as heads
+from xaihelpers.run import cli
 
 
 @pytest.mark.parametrize(
@@ -59,21 +60,22 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(heads, "_start", lambda setting: "1234e5678901")
     made = []
 
-    def rows(seeds, done):
-        for kind in heads.HEADS:
-            if ("frozen", kind, 0) not in done:
-                made.append(kind)
-                right = torch.tensor([[0.0, 1.0], [0.0, 1.0]])
-                text = heads.hits(right, torch.tensor([0, 1]))
-                yield heads._row("frozen", kind, 0, torch.nn.ELU(), text, heads._start("frozen"))
+    def prepared():
+        def make(kind, seed):
+            made.append(kind)
+            right = torch.tensor([[0.0, 1.0], [0.0, 1.0]])
+            text = heads.hits(right, torch.tensor([0, 1]))
+            return heads._row(kind, seed, torch.nn.ELU(), text)
 
-    monkeypatch.setattr(heads, "frozen_rows", rows)
+        return make
+
+    monkeypatch.setattr(heads, "frozen_rows", prepared)
     return made
 
 
 def test_a_finished_row_is_not_made_again(tmp_path: Path, made: list[str]) -> None:
     for _ in range(2):
-        assert heads.main(["--setting", "frozen", "--seeds", "1"]) == 0
+        assert cli.main(["measure", "heads", "--setting", "frozen", "--seeds", "1"]) == 0
     assert made == list(heads.HEADS)
     table = pd.read_csv(tmp_path / "tables" / "c18_heads.csv", dtype={"hits": str})
     assert table["hits"].tolist() == ["01"] * 3
@@ -83,12 +85,12 @@ def test_a_finished_row_is_not_made_again(tmp_path: Path, made: list[str]) -> No
 def test_rows_of_other_weights_or_images_are_replaced(
     changed: str, tmp_path: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heads.main(["--setting", "frozen"])
+    cli.main(["measure", "heads", "--setting", "frozen", "--seeds", "1"])
     if changed == "weights":
         monkeypatch.setattr(heads, "_start", lambda setting: "another")
     else:
         monkeypatch.setattr(heads.fundus, "VERSION", 99)
-    heads.main(["--setting", "frozen"])
+    cli.main(["measure", "heads", "--setting", "frozen", "--seeds", "1"])
     assert made == [*heads.HEADS] * 2
     table = pd.read_csv(tmp_path / "tables" / "c18_heads.csv")
     assert len(table) == 3

@@ -17,8 +17,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,9 @@ from torch.utils.data import DataLoader
 from xaihelpers import datasets, files, networks
 from xaihelpers.datasets.tensors import TensorSamples
 from xaihelpers.experiments.heads.measure import hits
-from xaihelpers.files import save_table
 from xaihelpers.networks import recipes, training
 from xaihelpers.setups import data_version, load_data
+from xaihelpers.study import ResumableTable
 
 #: Name in the claim -> what is trained.
 NETWORKS = {"densenet121": "densenet121", "resnet18": "resnet18", "vgg16": "vgg16_bn"}
@@ -68,17 +68,6 @@ def parameters(arch: str, classes: int) -> int:
 def table_path(results: Path | str | None = None, name: str = "c17_networks") -> Path:
     """Where a measured table lies, below `files.results_dir()` by default."""
     return Path(results or files.results_dir()) / "tables" / f"{name}.csv"
-
-
-def read(path: Path) -> pd.DataFrame:
-    """The measured table; empty if there is none."""
-    types = {"hits": str, "data_version": str}
-    return pd.read_csv(path, dtype=types) if path.exists() else pd.DataFrame()
-
-
-def kept(path: Path, version: str) -> list[dict[Any, Any]]:
-    """The rows of a table that were measured on this version of the images."""
-    return [row for row in read(path).to_dict("records") if row["data_version"] == version]
 
 
 def train(
@@ -127,42 +116,44 @@ def _row(
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the rows that are missing, saving after each; returns 0."""
-    parser = argparse.ArgumentParser(prog="python -m xaihelpers.experiments.chest.compare")
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--network", choices=NETWORKS, action="append")
-    parser.add_argument("--data-root", default="")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `measure networks`."""
+    parser.add_argument("--seeds", type=int, default=2, help="trainings each (default: 2)")
+    parser.add_argument("--network", choices=NETWORKS, action="append", help="default: all")
+    parser.add_argument("--data-root", default="", metavar="FOLDER", help="of real data")
     parser.add_argument("--longer", action="store_true", help="more images and epochs")
-    chosen = parser.parse_args(arguments)
-    recipe, counts = (LONGER, LONGER_COUNTS) if chosen.longer else (RECIPE, COUNTS)
-    results = files.results_dir() / "real" if chosen.data_root else None
-    path = table_path(results, "c17_longer" if chosen.longer else "c17_networks")
-    version = str(data_version("chest_xray", chosen.data_root))
-    done = {(row["network"], row["seed"]) for row in kept(path, version)}
-    pairs = itertools.product(range(chosen.seeds), chosen.network or NETWORKS)
-    jobs = [(name, seed) for seed, name in pairs if (name, seed) not in done]
-    if not jobs:
-        return 0
-    sets = {
-        split: datasets.to_tensors(
-            load_data("chest_xray", split, chosen.data_root, size=recipe.final_size, limit=count)
-        )
-        for split, count in counts.items()
-    }
-    data = sets["train"].records
-    about = {
-        "data": f"{data.name} ({data.origin})",
-        "data_version": version,
-        "train_images": len(data),
-    }
-    for name, seed in jobs:
-        row = train(name, seed, sets, recipe) | about
-        table = pd.DataFrame([*kept(path, version), row])
-        save_table(table.sort_values(["network", "seed"]), path)
-        print(f"{name} seed {seed}: accuracy {row['accuracy']:.3f}", flush=True)
-    return 0
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+def measure(options: argparse.Namespace) -> None:
+    """Make the rows that are missing, saving after each."""
+    recipe, counts = (LONGER, LONGER_COUNTS) if options.longer else (RECIPE, COUNTS)
+    version = str(data_version("chest_xray", options.data_root))
+
+    @cache
+    def sets() -> dict[str, TensorSamples]:
+        return {
+            split: datasets.to_tensors(
+                load_data("chest_xray", split, options.data_root, size=recipe.final_size, limit=n)
+            )
+            for split, n in counts.items()
+        }
+
+    def make(keys: list[Any]) -> pd.DataFrame:
+        data = sets()["train"].records
+        about = {"data": f"{data.name} ({data.origin})", "data_version": version}
+        rows = [train(name, seed, sets(), recipe) | about for name, seed in keys]
+        return pd.DataFrame(rows).assign(train_images=len(data))
+
+    table = ResumableTable(
+        path=table_path(
+            files.results_dir() / "real" if options.data_root else None,
+            "c17_longer" if options.longer else "c17_networks",
+        ),
+        keys=("network", "seed"),
+        stamp={"data_version": version},
+        order=("network", "seed"),
+    )
+    pairs = itertools.product(range(options.seeds), options.network or NETWORKS)
+    table.measure([(name, seed) for seed, name in pairs], make)
+    for _, row in table.rows().iterrows():
+        print(f"{row['network']} seed {row['seed']}: accuracy {row['accuracy']:.3f}")

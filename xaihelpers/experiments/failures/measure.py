@@ -1,20 +1,22 @@
 """Measure failures and attacks over whole test sets, a row per image.
 
-    python -m xaihelpers.experiments.failures.measure [attacks failures]
+    python -m xaihelpers measure failures
+    python -m xaihelpers measure attacks
 
-writes results/tables/c13_attacks.csv and c15_failures.csv; rows of these networks that are there
-are not made again.
+write results/tables/c15_failures.csv and c13_attacks.csv; rows of these networks that are there are
+not made again.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from xaihelpers import datasets, files, networks
 from xaihelpers.experiments.failures import tables
@@ -29,104 +31,85 @@ ATTACKED = {
     ("chest_xray", "densenet121"): (30, 20),
     ("fundus", "efficientnet_b0"): (40, 20),
 }
-#: Networks whose wrong answers are looked at.
+#: Networks whose wrong answers are measured.
 FAILING = (("chest_xray", "densenet121"), ("fundus", "efficientnet_b0"))
 
 
-def attacks(limit: int | None = None) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `measure failures` and `measure attacks`."""
+    parser.add_argument("--limit", type=int, help="so many images only")
+
+
+def measure_attacks(options: argparse.Namespace) -> None:
     """Attack the first images that are answered rightly and show their finding or object."""
     for (name, arch), (count, steps) in ATTACKED.items():
         if not files.checkpoints_dir().joinpath(f"{name}_{arch}.safetensors").exists():
             print(f"{name}_{arch} does not exist; left out", flush=True)
             continue
-        study = open_setup(name, arch)
-        done = tables.done("c13_attacks", study, {"study": name})
-        for part in tables.parts(_right_and_visible(study, limit or count), 10):
-            left = [i for i in part if i not in done]
-            if left:
-                rows = attack_study(study, left, steps).assign(study=name)
-                tables.grow("c13_attacks", rows, study)
+        setup = open_setup(name, arch)
+        table = tables.measured_table("c13_attacks", setup, {"study": name})
+        chosen = _right_and_visible(setup, options.limit or count)
+        table.measure(chosen, partial(attack_setup, setup, steps=steps), 10, f"attacks {name}")
 
 
-def attack_study(study: Setup, indices: Sequence[int], steps: int) -> pd.DataFrame:
-    """`attack_rows` of a study's images, towards the least likely class that is not in them."""
-    images, labels, masks = datasets.batch(study.data, indices)
-    logits = networks.predict(study.model, images)
-    present = objects_of(study, masks).flatten(2).any(dim=2) if study.name == "scenes" else None
+def attack_setup(setup: Setup, indices: Sequence[int], steps: int) -> pd.DataFrame:
+    """`attack_rows` of a setup's images, towards the least likely class that is not in them."""
+    images, labels, masks = datasets.batch(setup.data, indices)
+    logits = networks.predict(setup.model, images)
+    present = objects_of(setup, masks).flatten(2).any(dim=2) if setup.name == "scenes" else None
     rows = attack_rows(
-        study.model,
-        networks.LAYERS[study.arch]["last"],
+        setup.model,
+        networks.LAYERS[setup.arch]["last"],
         images,
         labels,
         least_likely(logits, present),
-        truth_mask(study, labels, masks),
+        truth_mask(setup, labels, masks),
         steps=steps,
     )
-    return rows.assign(index=list(indices))
+    return tables.rounded(rows.assign(index=list(indices)))
 
 
-def objects_of(study: Setup, masks: dict[str, Tensor]) -> Tensor:
+def objects_of(setup: Setup, masks: dict[str, Tensor]) -> Tensor:
     """Masks of the classes' objects in a scene, (N, C, H, W) bool."""
-    return torch.stack([masks[name] for name in study.data.classes], dim=1)
+    return torch.stack([masks[name] for name in setup.data.classes], dim=1)
 
 
-def truth_mask(study: Setup, labels: Tensor, masks: dict[str, Tensor]) -> Tensor:
+def truth_mask(setup: Setup, labels: Tensor, masks: dict[str, Tensor]) -> Tensor:
     """What the true class is about: its object in a scene, else the findings; (N, H, W) bool."""
-    if study.name == "scenes":
-        return objects_of(study, masks)[torch.arange(len(labels)), labels]
-    return finding_mask(masks, FINDINGS[study.data.name])
+    if setup.name == "scenes":
+        return objects_of(setup, masks)[torch.arange(len(labels)), labels]
+    return finding_mask(masks, FINDINGS[setup.data.name])
 
 
-def _right_and_visible(study: Setup, count: int) -> list[int]:
-    found: list[int] = []
-    for part in tables.parts(range(len(study.data)), 15):
-        images, labels, masks = datasets.batch(study.data, part)
-        right = networks.predict(study.model, images).argmax(dim=1) == labels
-        visible = truth_mask(study, labels, masks).flatten(1).any(dim=1)
-        found += [i for i, good in zip(part, (right & visible).tolist(), strict=True) if good]
-        if len(found) >= count:
+def _right_and_visible(setup: Setup, count: int) -> list[int]:
+    chosen: list[int] = []
+    for part in torch.arange(len(setup.data)).split(15):
+        images, labels, masks = datasets.batch(setup.data, part.tolist())
+        right = networks.predict(setup.model, images).argmax(dim=1) == labels
+        visible = truth_mask(setup, labels, masks).flatten(1).any(dim=1)
+        chosen += part[right & visible].tolist()
+        if len(chosen) >= count:
             break
-    return found[:count]
+    return chosen[:count]
 
 
-def failures(limit: int | None = None) -> None:
+def measure(options: argparse.Namespace) -> None:
     """Every wrong answer of the shipped networks; a set is searched once, or again for more."""
     for name, arch in FAILING:
-        study = open_setup(name, arch, limit=limit)
-        keys = {"study": name, "network": arch}
-        if tables.done("c15_failures", study, keys, len(study.data)):
+        setup = open_setup(name, arch, limit=options.limit)
+        table = tables.measured_table("c15_failures", setup, {"study": name, "network": arch})
+        done = table.rows()
+        if len(done) and done["searched"].max() >= len(setup.data):
             continue
-        wrong = list(_wrong(study))
-        images, labels, _ = datasets.batch(study.data, wrong)
-        rows = failure_rows(study.model, networks.LAYERS[arch]["last"], images, labels)
-        rows = rows.assign(index=wrong, **keys, searched=len(study.data))
-        tables.grow("c15_failures", rows, study)
+        wrong = _wrong(setup)
+        images, labels, _ = datasets.batch(setup.data, wrong)
+        rows = failure_rows(setup.model, networks.LAYERS[arch]["last"], images, labels)
+        table.append(tables.rounded(rows.assign(index=wrong, searched=len(setup.data))))
 
 
-def _wrong(study: Setup) -> Iterator[int]:
-    for part in tables.parts(range(len(study.data)), 30):
-        images, labels, _ = datasets.batch(study.data, part)
-        answers = networks.predict(study.model, images).argmax(dim=1)
-        yield from np.asarray(part)[(answers != labels).numpy()].tolist()
-
-
-PARTS: dict[str, Callable[[int | None], None]] = {
-    "failures": failures,
-    "attacks": attacks,
-}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the rows that are missing, saving as it goes; returns 0."""
-    parser = argparse.ArgumentParser(prog="python -m xaihelpers.experiments.failures.measure")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all by default")
-    parser.add_argument("--limit", type=int, help="so many images only")
-    chosen = parser.parse_args(arguments)
-    for part in chosen.parts or PARTS:
-        PARTS[part](chosen.limit)
-        print(f"{part}: done", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+def _wrong(setup: Setup) -> list[int]:
+    wrong: list[int] = []
+    for part in tqdm(torch.arange(len(setup.data)).split(30), desc=f"failures {setup.name}"):
+        images, labels, _ = datasets.batch(setup.data, part.tolist())
+        wrong += part[networks.predict(setup.model, images).argmax(dim=1) != labels].tolist()
+    return wrong

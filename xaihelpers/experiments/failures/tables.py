@@ -1,23 +1,23 @@
-"""The measured tables of failures, attacks and the marker experiment: read, grown, checked."""
+"""The measured tables of failures, attacks and the marker experiment: where they lie, how grown."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from xaihelpers import files
-from xaihelpers.files import save_table
 from xaihelpers.setups import Setup
+from xaihelpers.study import ResumableTable, read_table
 
 #: Table -> the command that measures it.
 MEASURED_BY = {
-    "c8_marker": "python -m xaihelpers.experiments.marker.measure",
-    "c13_attacks": "python -m xaihelpers.experiments.failures.measure attacks",
-    "c15_failures": "python -m xaihelpers.experiments.failures.measure failures",
+    "c8_marker": "python -m xaihelpers measure marker",
+    "c13_attacks": "python -m xaihelpers measure attacks",
+    "c15_failures": "python -m xaihelpers measure failures",
 }
+EXACT = ("p_before", "p_after")  # probabilities so small that decimals would lose them
 
 
 def table_path(name: str, results: Path | str | None = None) -> Path:
@@ -37,38 +37,16 @@ def read(name: str, results: Path | str) -> pd.DataFrame:
     if shipped.exists() and (not path.exists() or path.read_bytes() != shipped.read_bytes()):
         with files.atomic_path(path) as partial:
             shutil.copy(shipped, partial)
-    return pd.read_csv(path)
+    return read_table(path)
 
 
-def parts(items: Sequence[int], size: int) -> Iterator[list[int]]:
-    """The items in lists of at most `size`."""
-    for start in range(0, len(items), size):
-        yield list(items[start : start + size])
+def measured_table(name: str, setup: Setup, scope: dict[str, str]) -> ResumableTable:
+    """A table with one row per image of a scope, for as long as the network stays the same."""
+    stamp = {"checkpoint": setup.card["sha256"][:12]}
+    return ResumableTable(table_path(name), ("index",), stamp, scope)
 
 
-def grow(name: str, rows: pd.DataFrame, setup: Setup) -> None:
-    """Append rows to a table, rounded so that it stays small."""
-    path = table_path(name)
-    before = [pd.read_csv(path)] if path.exists() else []
-    numbers = rows.select_dtypes("float").columns.difference(["p_before", "p_after"])
-    rows = rows.assign(**{column: rows[column].astype(float).round(5) for column in numbers})
-    rows["checkpoint"] = setup.card["sha256"][:12]
-    save_table(pd.concat([*before, rows], ignore_index=True), path)
-
-
-def done(name: str, setup: Setup, keys: dict[str, str], searched: int = 0) -> set[int]:
-    """The images that a table holds for these keys.
-
-    Rows of an older checkpoint, or of a search through fewer images than `searched`, are removed.
-    """
-    path = table_path(name)
-    if not path.exists():
-        return set()
-    table = pd.read_csv(path)
-    asked = (table[list(keys)] == list(keys.values())).all(axis=1)
-    old = asked & (table["checkpoint"] != setup.card["sha256"][:12])
-    if searched:
-        old |= asked & (table["searched"] < searched)
-    if old.any():
-        save_table(table[~old], path)
-    return set(table[asked & ~old]["index"])
+def rounded(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with five decimals, except `EXACT`, so that the tables stay small."""
+    numbers = rows.select_dtypes("float").columns.difference(EXACT)
+    return rows.assign(**{column: rows[column].astype(float).round(5) for column in numbers})

@@ -1,6 +1,6 @@
 """What does CAM's changed architecture cost? VGG19 with three heads on the same data and budget.
 
-    python -m xaihelpers.experiments.heads.measure [--setting frozen|scratch] [--seeds 3]
+    python -m xaihelpers measure heads [--setting frozen|scratch] [--seeds 3]
 
 writes results/tables/c18_heads.csv, one row per network; a row of these images and weights that
 is there is not made again.
@@ -12,8 +12,8 @@ and with batch norm, together with each head from a random start.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -26,10 +26,10 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from xaihelpers import datasets, files, networks
 from xaihelpers.datasets.rendered import fundus
-from xaihelpers.files import save_table
 from xaihelpers.networks import recipes, training
 from xaihelpers.networks.frozen import frozen_maps
 from xaihelpers.setups import checkpoint_path, open_setup
+from xaihelpers.study import ResumableTable
 
 #: Head -> what it is. The first is what CAM needs, the last what VGG19 was published with.
 HEADS: dict[str, str] = {
@@ -102,45 +102,45 @@ def hits(logits: Tensor, labels: Tensor) -> str:
     return "".join("1" if right else "0" for right in logits.argmax(dim=1) == labels)
 
 
-def frozen_rows(seeds: Sequence[int], done: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
-    """Heads on the shipped network's maps, one row each."""
-    jobs = [(kind, seed) for seed in seeds for kind in HEADS if ("frozen", kind, seed) not in done]
-    if not jobs:
-        return
-    study = open_setup("fundus", "vgg19")
-    trunk, maps, truth = study.model.get_submodule("features"), {}, {}
+def frozen_rows() -> Callable[[str, int], dict[str, Any]]:
+    """Head and seed -> row of that head, trained on the shipped network's maps."""
+    setup = open_setup("fundus", "vgg19")
+    trunk, maps, truth = setup.model.get_submodule("features"), {}, {}
     for split in ("train", "test"):
         data = datasets.load("fundus", split, limit=COUNTS[split])
         maps[split], truth[split] = frozen_maps(trunk, datasets.to_tensors(data))
-    for kind, seed in jobs:
+
+    def make(kind: str, seed: int) -> dict[str, Any]:
         model = seeded_head(kind, seed, 512, 49, 5)
         train_head(model, maps["train"], truth["train"], seed)
         with torch.no_grad():
             logits = torch.cat([model(part.float()) for part in maps["test"].split(64)])
-        yield _row("frozen", kind, seed, model, hits(logits, truth["test"]), study.card["sha256"])
+        return _row(kind, seed, model, hits(logits, truth["test"]))
+
+    return make
 
 
-def scratch_rows(seeds: Sequence[int], done: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
-    """Narrow VGG19s trained from a random start under each head, one row each."""
+def scratch_rows() -> Callable[[str, int], dict[str, Any]]:
+    """Head and seed -> row of a narrow VGG19 trained from a random start under that head."""
     sets = {
         split: datasets.to_tensors(datasets.load("fundus", split, limit=count))
         for split, count in COUNTS.items()
     }
     side = SCRATCH.final_size // 32
     narrow = [size if isinstance(size, str) else size // 4 for size in cfgs["E"]]
-    for seed in seeds:
-        for kind in HEADS:
-            if ("scratch", kind, seed) in done:
-                continue
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                features = make_layers(narrow, batch_norm=True)
-                top = nn.Sequential(nn.AdaptiveAvgPool2d(side), head(kind, 128, side**2, 5))
-            model = nn.Sequential(features, top)
-            options = {"recipe": SCRATCH, "num_classes": 5, "seed": seed, "progress": False}
-            training.fit(model, sets["train"], sets["val"], **options)  # type: ignore[arg-type]
-            logits, labels = _predicted(model, sets["test"])
-            yield _row("scratch", kind, seed, top, hits(logits, labels), "-")
+
+    def make(kind: str, seed: int) -> dict[str, Any]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            features = make_layers(narrow, batch_norm=True)
+            top = nn.Sequential(nn.AdaptiveAvgPool2d(side), head(kind, 128, side**2, 5))
+        model = nn.Sequential(features, top)
+        options = {"recipe": SCRATCH, "num_classes": 5, "seed": seed, "progress": False}
+        training.fit(model, sets["train"], sets["val"], **options)  # type: ignore[arg-type]
+        logits, labels = _predicted(model, sets["test"])
+        return _row(kind, seed, top, hits(logits, labels))
+
+    return make
 
 
 def _predicted(model: nn.Module, data: datasets.tensors.TensorSamples) -> tuple[Tensor, Tensor]:
@@ -152,11 +152,9 @@ def _predicted(model: nn.Module, data: datasets.tensors.TensorSamples) -> tuple[
     return torch.cat(logits), torch.cat(labels)
 
 
-def _row(
-    setting: str, kind: str, seed: int, top: nn.Module, right: str, start: str
-) -> dict[str, Any]:
+def _row(kind: str, seed: int, top: nn.Module, right: str) -> dict[str, Any]:
     return {
-        "setting": setting,
+        "setting": "",
         "head": kind,
         "seed": seed,
         "train_images": COUNTS["train"],
@@ -164,41 +162,43 @@ def _row(
         "weights_in_head": sum(p.numel() for p in top.parameters()),
         "accuracy": right.count("1") / len(right),
         "data": "fundus (rendered)",
-        "data_version": fundus.VERSION,
-        "checkpoint": start[:12],
+        "data_version": "",
+        "checkpoint": "",
         "torch": torch.__version__,
         "hits": right,
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the rows that are missing, saving after each; returns 0."""
-    parser = argparse.ArgumentParser(prog="python -m xaihelpers.experiments.heads.measure")
-    parser.add_argument("--setting", choices=SETTINGS, action="append")
-    parser.add_argument("--seeds", type=int, default=3)
-    chosen = parser.parse_args(arguments)
-    path = files.results_dir() / "tables" / "c18_heads.csv"
-    for setting in chosen.setting or SETTINGS:
-        make = {"frozen": frozen_rows, "scratch": scratch_rows}[setting]
-        done = {(row["setting"], row["head"], row["seed"]) for row in _kept(path, setting)}
-        for row in make(range(chosen.seeds), done):
-            table = pd.DataFrame([*_kept(path, setting), row])
-            save_table(table.sort_values(["setting", "head", "seed"]), path)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `measure heads`."""
+    parser.add_argument("--setting", choices=SETTINGS, action="append", help="default: both")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings per head (default: 3)")
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Make the rows that are missing, saving after each."""
+    prepare = {"frozen": frozen_rows, "scratch": scratch_rows}
+    for setting in options.setting or SETTINGS:
+        ready = cache(prepare[setting])  # only if a row is missing
+
+        def make(keys: list[Any], ready: Callable[[], Any] = ready) -> pd.DataFrame:
+            return pd.DataFrame([ready()(*key) for key in keys])
+
+        table = heads_table(setting)
+        table.measure([(kind, seed) for seed in range(options.seeds) for kind in HEADS], make)
+        for _, row in table.rows().iterrows():
             print(f"{setting} {row['head']} seed {row['seed']}: accuracy {row['accuracy']:.3f}")
-    return 0
 
 
-def _kept(path: Path, setting: str) -> list[dict[Any, Any]]:
-    """The rows of a table, without those of a setting that rest on other images or weights."""
-    if not path.exists():
-        return []
-    rows = pd.read_csv(path, dtype={"hits": str, "checkpoint": str}).to_dict("records")
-    now = (fundus.VERSION, _start(setting))
-    return [
-        row
-        for row in rows
-        if row["setting"] != setting or (row["data_version"], row["checkpoint"]) == now
-    ]
+def heads_table(setting: str) -> ResumableTable:
+    """The rows of a setting, as long as its images and the weights it starts from are the same."""
+    return ResumableTable(
+        path=files.results_dir() / "tables" / "c18_heads.csv",
+        keys=("head", "seed"),
+        stamp={"data_version": fundus.VERSION, "checkpoint": _start(setting)},
+        scope={"setting": setting},
+        order=("setting", "head", "seed"),
+    )
 
 
 def _start(setting: str) -> str:
@@ -207,7 +207,3 @@ def _start(setting: str) -> str:
         return "-"
     card = networks.checkpoints.read_card(checkpoint_path("fundus", "vgg19"))
     return str(card["sha256"])[:12]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
