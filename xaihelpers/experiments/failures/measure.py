@@ -49,7 +49,7 @@ def measure_attacks(options: argparse.Namespace) -> None:
         setup = open_setup(name, arch)
         table = tables.measured_table("c13_attacks", setup, {"study": name})
         chosen = _right_and_visible(setup, options.limit or count)
-        table.measure(chosen, partial(attack_setup, setup, steps=steps), 10, f"attacks {name}")
+        table.measure(chosen, partial(_attack_rows, setup, steps), 10, f"attacks {name}")
 
 
 def attack_setup(setup: Setup, indices: Sequence[int], steps: int) -> pd.DataFrame:
@@ -66,7 +66,11 @@ def attack_setup(setup: Setup, indices: Sequence[int], steps: int) -> pd.DataFra
         truth_mask(setup, labels, masks),
         steps=steps,
     )
-    return tables.rounded(rows.assign(index=list(indices)))
+    return rows.assign(index=list(indices))
+
+
+def _attack_rows(setup: Setup, steps: int, indices: Sequence[int]) -> pd.DataFrame:
+    return tables.rounded(attack_setup(setup, indices, steps))
 
 
 def objects_of(setup: Setup, masks: dict[str, Tensor]) -> Tensor:
