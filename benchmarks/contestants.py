@@ -84,10 +84,12 @@ def ours(setting: Setting) -> dict[str, Job]:
     model, images, last = setting.model, setting.images, setting.layer()
     early = setting.layer(EARLY)
     return {
-        "ours, one method": lambda: explain(model, images, last, 0, ["grad_cam"]),
-        "ours, three methods": lambda: explain(model, images, last, 0, THREE),
-        "ours, five methods": lambda: explain(model, images, last, 0, FIVE),
-        f"ours, five methods at {EARLY}": lambda: explain(model, images, early, 0, FIVE),
+        "ours, one method": lambda: explain(model, images, last, target=0, methods=["grad_cam"]),
+        "ours, three methods": lambda: explain(model, images, last, target=0, methods=THREE),
+        "ours, five methods": lambda: explain(model, images, last, target=0, methods=FIVE),
+        f"ours, five methods at {EARLY}": lambda: explain(
+            model, images, early, target=0, methods=FIVE
+        ),
     }
 
 
@@ -110,7 +112,7 @@ def accelerated(setting: Setting) -> dict[str, Job]:
     }
 
     def job(model: nn.Module) -> Job:
-        return lambda: explain(model, setting.images, setting.layer(), 0, FIVE)
+        return lambda: explain(model, setting.images, setting.layer(), target=0, methods=FIVE)
 
     return {f"ours, five methods, accelerated {name}": job(m) for name, m in copies.items()}
 
@@ -126,7 +128,7 @@ def large(setting: Setting) -> dict[str, Job]:
     jobs = {
         IN_PIECES: pieces,
         "ours, five methods": lambda: explain(
-            setting.model, setting.images, setting.layer(), 0, FIVE
+            setting.model, setting.images, setting.layer(), target=0, methods=FIVE
         ),
     }
     return jobs | accelerated(setting)

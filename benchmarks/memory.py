@@ -40,7 +40,9 @@ def job(name: str, setting: Setting) -> contestants.Job:
     if name == FLOOR:
         return contestants.forward(setting.model, setting.images)
     if name == OURS:
-        return lambda: explain(setting.model, setting.images, setting.layer(), 0, FIVE)
+        return lambda: explain(
+            setting.model, setting.images, setting.layer(), target=0, methods=FIVE
+        )
     makers = contestants.captum if name.startswith("captum") else contestants.peers
     return makers(setting)[name]
 

@@ -75,7 +75,7 @@ def worst_difference(shown: dict, network: str) -> float:
     model, card = open_network(network)
     rgb = torch.tensor(rgba[..., :3].copy()).permute(2, 0, 1)[None].float() / 255
     mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in (card.mean, card.std))
-    explained = explain_classes(model, (rgb - mean) / std, card.layer, shown["classes"])
+    explained = explain_classes(model, (rgb - mean) / std, card.layer, classes=shown["classes"])
     ours = explained.raw["grad_cam"][0].numpy() * shown["rows"] ** 2
     theirs = np.array(shown["maps"]).reshape(ours.shape)
     return float((abs(ours - theirs).max(axis=(1, 2)) / abs(ours).max(axis=(1, 2))).max())

@@ -39,22 +39,22 @@ def test_images_that_cannot_be_explained(
 @pytest.mark.parametrize("target", [5, -1, [0, 1, 2, 5], [0, 1], torch.zeros(4), np.zeros((2, 2))])
 def test_targets_that_do_not_fit(net: nn.Module, images: Tensor, target: object) -> None:
     with pytest.raises(TargetError):
-        explain(net, images, "last", target)
+        explain(net, images, "last", target=target)
 
 
 def test_wrong_count_of_targets_is_told_in_images_of_the_whole_batch(net: nn.Module) -> None:
     with pytest.raises(TargetError, match="got 17 targets for 20 images"):
-        explain(net, torch.randn(20, 3, 8, 8), "last", [0] * 17)
+        explain(net, torch.randn(20, 3, 8, 8), "last", target=[0] * 17)
 
 
 def test_class_outside_the_model_when_all_classes_are_asked(net: nn.Module, images: Tensor) -> None:
     with pytest.raises(TargetError, match=r"\[7\] is outside the model's 5 classes"):
-        explain_classes(net, images, "last", [0, 7])
+        explain_classes(net, images, "last", classes=[0, 7])
 
 
 def test_class_that_was_not_explained(net: nn.Module, images: Tensor) -> None:
     with pytest.raises(TargetError, match=r"class 1 was not explained, only \[0, 2\]"):
-        explain_classes(net, images, "last", [0, 2]).of(1)
+        explain_classes(net, images, "last", classes=[0, 2]).of(1)
 
 
 def test_unknown_layer_suggests_the_nearest(net: nn.Module, images: Tensor) -> None:

@@ -96,7 +96,7 @@ def test_identity_01_cam_is_grad_cam_times_z(case: Case) -> None:
     activations, _, _ = activations_and_gradients(network, images, layer, TARGETS)
     cells = activations.shape[2:].numel()
     expected = cam(activations, head.weight.detach()[TARGETS])
-    found = explain(network, images, layer, TARGETS).raw["grad_cam"]
+    found = explain(network, images, layer, target=TARGETS).raw["grad_cam"]
     assert relative(found * cells, expected) < TOLERANCE
 
 

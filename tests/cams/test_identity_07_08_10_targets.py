@@ -49,8 +49,8 @@ def test_identity_07_grad_cam_minus_counterfactual_is_the_raw_map(
 @pytest.mark.parametrize("layer", ["1", "3"])
 def test_identity_07_holds_for_explanations(images: Tensor, layer: str) -> None:
     net = network(3)
-    raw = explain(net, images, layer, 2).raw["grad_cam"]
-    against = explain(net, images, layer, targets.counterfactual(2)).raw["grad_cam"]
+    raw = explain(net, images, layer, target=2).raw["grad_cam"]
+    against = explain(net, images, layer, target=targets.counterfactual(2)).raw["grad_cam"]
     assert relative(rectify(raw) - rectify(against), raw) < TOLERANCE
 
 
@@ -58,9 +58,9 @@ def test_identity_08_with_two_classes_the_probability_map_is_the_logit_map_times
     images: Tensor,
 ) -> None:
     net = network(2)
-    explained = explain(net, images, "3", targets.probability(0))
+    explained = explain(net, images, "3", target=targets.probability(0))
     p = explained.scores[:, None, None]
-    difference = explain(net, images, "3", targets.difference(0, 1)).raw["grad_cam"]
+    difference = explain(net, images, "3", target=targets.difference(0, 1)).raw["grad_cam"]
     assert relative(explained.raw["grad_cam"], p * (1 - p) * difference) < TOLERANCE
 
 
@@ -74,7 +74,7 @@ def test_identity_08_probability_gradients_vanish_with_confidence(images: Tensor
             net[-1].weight *= 20  # the same decisions, with 20 times the margin
             net[-1].bias *= 20
             for name, target in (("logit", targets.logit), ("probability", targets.probability)):
-                explained = explain(net, images, "3", target(predicted))
+                explained = explain(net, images, "3", target=target(predicted))
                 sizes[name].append(explained.raw["grad_cam"].abs().max().item())
             confidence.append(explained.scores.min().item())
     assert confidence == sorted(confidence)
@@ -104,18 +104,18 @@ def test_identity_10_the_score_ignores_all_cells_but_one() -> None:
 
 
 def test_identity_10_grad_cam_peaks_at_a_cell_the_model_did_not_use() -> None:
-    raw = explain(OneCell(), ONE_CELL, "layer", 0).raw["grad_cam"]
+    raw = explain(OneCell(), ONE_CELL, "layer", target=0).raw["grad_cam"]
     assert raw.tolist() == [[[0.25, 0.0], [0.0, 2.25]]]  # alpha = 1/4
 
 
 def test_identity_10_xgrad_cam_peaks_there_too() -> None:
-    raw = explain(OneCell(), ONE_CELL, "layer", 0, ["xgrad_cam"]).raw["xgrad_cam"]
+    raw = explain(OneCell(), ONE_CELL, "layer", target=0, methods=["xgrad_cam"]).raw["xgrad_cam"]
     assert raw[0, 1, 1] == pytest.approx(0.9)  # weight 1/10
 
 
 @pytest.mark.parametrize("method", ["hires_cam", "layer_cam"])
 def test_identity_10_elementwise_methods_light_only_the_cell_that_was_used(method: str) -> None:
-    raw = explain(OneCell(), ONE_CELL, "layer", 0, [method]).raw[method]
+    raw = explain(OneCell(), ONE_CELL, "layer", target=0, methods=[method]).raw[method]
     assert raw.tolist() == [[[1.0, 0.0], [0.0, 0.0]]]
 
 

@@ -62,7 +62,7 @@ EXPLAINERS: dict[str, Explainer] = {
     "guided backprop": guided_backprop,
     "guided Grad-CAM": lambda net, x, y: guided_grad_cam(net, x, LAYER, y),
     "gradient": plain_gradient,
-    "Grad-CAM": lambda net, x, y: explain(net, x, LAYER, y).raw["grad_cam"],
+    "Grad-CAM": lambda net, x, y: explain(net, x, LAYER, target=y).raw["grad_cam"],
 }
 
 

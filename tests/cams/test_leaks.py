@@ -41,9 +41,9 @@ def explained(model: nn.Module, images: Tensor) -> None:
 
 def bad_target(model: nn.Module, images: Tensor) -> None:
     with pytest.raises(TargetError):
-        explain(model, images, "last", 99)
+        explain(model, images, "last", target=99)
     with pytest.raises(TargetError):
-        explain_classes(model, images, "last", [99])
+        explain_classes(model, images, "last", classes=[99])
 
 
 def raising_target(model: nn.Module, images: Tensor) -> None:
@@ -51,7 +51,7 @@ def raising_target(model: nn.Module, images: Tensor) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        explain(model, images, "stem", fail)
+        explain(model, images, "stem", target=fail)
 
 
 def raising_model(model: nn.Module, images: Tensor) -> None:

@@ -103,7 +103,9 @@ def test_each_word_has_a_map_of_its_own() -> None:
     images = torch.zeros(1, 3, 4, 4)
     images[0, 0, 0, 0], images[0, 1, 3, 3] = 1.0, 1.0
     first, second = (
-        cams.explain(Speaker(1), images, "eye", targets.word(place, 1, raw=True)).raw["grad_cam"]
+        cams.explain(Speaker(1), images, "eye", target=targets.word(place, 1, raw=True)).raw[
+            "grad_cam"
+        ]
         for place in (0, 1)
     )
     assert first.flatten().argmax() == 0
@@ -113,6 +115,6 @@ def test_each_word_has_a_map_of_its_own() -> None:
 
 def test_a_model_with_a_sentence_per_image_gets_its_batch_whole() -> None:
     images = torch.rand(20, 3, 4, 4)
-    found = cams.explain(Speaker(20), images, "eye", targets.word(1, 1))
+    found = cams.explain(Speaker(20), images, "eye", target=targets.word(1, 1))
     assert len(found.raw["grad_cam"]) == 20
     assert found.target == "log-probability of word 1 in place 1"

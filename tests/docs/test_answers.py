@@ -57,8 +57,8 @@ def test_channels_of_one_pattern_give_every_class_the_same_picture() -> None:
 def test_one_output_is_explained_for_yes_and_for_no() -> None:
     torch.manual_seed(0)
     net = Net(torch.randn(1, 4)).eval()
-    yes = explain(net, images(), "last", 0)
-    no = explain(net, images(), "last", targets.counterfactual(0))
+    yes = explain(net, images(), "last", target=0)
+    no = explain(net, images(), "last", target=targets.counterfactual(0))
     torch.testing.assert_close(no.scores, -yes.logits[:, 0])
     torch.testing.assert_close(no.raw["grad_cam"], -yes.raw["grad_cam"])
 
@@ -94,7 +94,7 @@ class Transformer(nn.Module):
 def test_tokens_are_explained_through_a_module_that_arranges_them() -> None:
     torch.manual_seed(0)
     net = Transformer().eval()
-    found = explain(net, images(), "map", 1, ["grad_cam", "hires_cam"])
+    found = explain(net, images(), "map", target=1, methods=["grad_cam", "hires_cam"])
     assert found.raw["grad_cam"].shape == (2, 2, 2)
     torch.testing.assert_close(found.raw["hires_cam"], found.raw["grad_cam"])
     total = found.raw["hires_cam"].sum((1, 2)) + net.head.bias[1]

@@ -122,7 +122,7 @@ def test_drop_and_increase_equal_torchcams(
         metric.update(images, target.tolist())
         expected = metric.summary()
     # torchcam explains what it scores, the probability, and stretches the map before upsampling
-    raw = explain(model, images, "4", probability(target)).raw["grad_cam"].relu()
+    raw = explain(model, images, "4", target=probability(target)).raw["grad_cam"].relu()
     low, high = raw.amin((1, 2), keepdim=True), raw.amax((1, 2), keepdim=True)
     heat = nn.functional.interpolate(
         ((raw - low) / (high - low))[:, None], (32, 32), mode="bilinear"
@@ -143,7 +143,7 @@ def test_deletion_and_insertion_areas_equal_torchcams(
         metric = DeletionInsertionMetric(extractor, softmax, steps=16)
         metric.update(images, target.tolist())
         expected = metric.summary()
-    raw = explain(model, images, "4", probability(target)).raw["grad_cam"].relu()
+    raw = explain(model, images, "4", target=probability(target)).raw["grad_cam"].relu()
     heat = nn.functional.interpolate(
         (raw / raw.amax((1, 2), keepdim=True))[:, None], (32, 32), mode="bilinear"
     )[:, 0]

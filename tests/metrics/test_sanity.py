@@ -137,7 +137,7 @@ def test_grad_cam_fades_as_the_network_forgets_and_an_edge_map_does_not(case: Ca
             model, sanity.cascading(model, images=images), explainer, agreement.pearson
         )
         for name, explainer in {
-            "grad_cam": lambda net: explain(net, images, "4", labels).raw["grad_cam"],
+            "grad_cam": lambda net: explain(net, images, "4", target=labels).raw["grad_cam"],
             "input": lambda net: images[:, 0].abs(),
         }.items()
     }
@@ -153,5 +153,5 @@ def test_a_network_trained_on_shuffled_labels_has_another_map(case: Case) -> Non
     more, right, _ = spots(256)
     wrong = torch.from_numpy(sanity.shuffled_labels(right.numpy()))
     confused = fitted(more, wrong)
-    raw = [explain(net, images, "4", labels).raw["grad_cam"] for net in (model, confused)]
+    raw = [explain(net, images, "4", target=labels).raw["grad_cam"] for net in (model, confused)]
     assert float(agreement.pearson(*raw).nanmean()) < 0.7

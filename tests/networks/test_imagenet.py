@@ -61,7 +61,7 @@ def test_cam_is_grad_cam_times_z_at_the_layer_before_the_pooling(
     activations, gradients, _ = activations_and_gradients(double, images, "bn2", [index] * 2)
     weights = double.get_submodule("classifier").weight.detach()[[index] * 2]
     expected = cam(activations, weights)
-    explanation = explain(double, images, "bn2", index, ["grad_cam", "hires_cam"])
+    explanation = explain(double, images, "bn2", target=index, methods=["grad_cam", "hires_cam"])
     assert activations.min() >= 0
     assert activations.max() <= 6
     for raw in explanation.raw.values():

@@ -37,7 +37,9 @@ def test_cam_is_grad_cam_behind_the_gap_and_not_behind_the_fully_connected_head(
     gaps = {}
     for arch in SMALL:
         model = networks.build(arch, 4).double().eval()
-        raw = cams.explain(model, images, "features.27", 1, ["grad_cam", "hires_cam"]).raw
+        raw = cams.explain(
+            model, images, "features.27", target=1, methods=["grad_cam", "hires_cam"]
+        ).raw
         gaps[arch] = (raw["grad_cam"] - raw["hires_cam"]).abs().max() / raw["grad_cam"].abs().max()
     assert gaps["small_vgg_gap"] < 1e-12
     assert gaps["small_vgg"] > 1e-2

@@ -23,7 +23,7 @@ def test_raw_maps_agree(
 ) -> None:
     classes = [(3 * index) % 5 for index in range(count)]
     expected = captum(network(arch), pictures(count), layer, classes)
-    ours = explain(network(arch), pictures(count), layer, classes)
+    ours = explain(network(arch), pictures(count), layer, target=classes)
     assert error(ours.raw["grad_cam"], expected) <= 1e-4
 
 
@@ -32,5 +32,5 @@ def test_raw_maps_agree_where_an_in_place_relu_follows(
     arch: str, layer: str, network: Network, pictures: Pictures, error: Error
 ) -> None:
     model, images = network(arch), pictures(2)
-    ours = explain(model, images, layer, 1).raw["grad_cam"]
+    ours = explain(model, images, layer, target=1).raw["grad_cam"]
     assert error(ours, captum(model, images, layer, [1, 1])) <= 1e-4

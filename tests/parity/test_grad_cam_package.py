@@ -54,7 +54,7 @@ def once(model: nn.Module, layer: str, count: int) -> tuple[Peer, dict[str, Tens
     images = torch.randn(count, 3, 64, 64, generator=torch.Generator().manual_seed(3))
     images = images.to(next(model.parameters()).dtype)
     classes = [(3 * index) % 5 for index in range(count)]
-    ours = explain(model, images, layer, classes, tuple(PEERS)).raw
+    ours = explain(model, images, layer, target=classes, methods=tuple(PEERS)).raw
     return Peer(model, layer, images, classes), ours
 
 
@@ -89,7 +89,9 @@ def test_raw_maps_agree_when_recorded_as_large_features_are(
     peer, expected = once(network(arch, torch.float64), layer, count)
     monkeypatch.setattr(recording, "LARGE", 0)
     classes = [(3 * index) % 5 for index in range(count)]
-    ours = explain(network(arch, torch.float64), peer.images, layer, classes, tuple(PEERS)).raw
+    ours = explain(
+        network(arch, torch.float64), peer.images, layer, target=classes, methods=tuple(PEERS)
+    ).raw
     for name in METHODS_COMPARED:
         assert error(ours[name], peer.raw(name)) <= 1e-9, name
     assert error(ours["grad_cam_plus_plus"], expected["grad_cam_plus_plus"]) <= 1e-9
@@ -125,8 +127,8 @@ def test_grad_cam_plus_plus_agrees_once_gradients_dwarf_the_eps(
         network(arch),
         pictures(4),
         layer,
-        lambda logits: 1e4 * logits.gather(1, torch.tensor(classes)[:, None])[:, 0],
-        "grad_cam_plus_plus",
+        target=lambda logits: 1e4 * logits.gather(1, torch.tensor(classes)[:, None])[:, 0],
+        methods="grad_cam_plus_plus",
     )
     scaled = Peer(network(arch), layer, pictures(4), classes, scale=1e4)
     assert error(ours.raw["grad_cam_plus_plus"], scaled.raw("grad_cam_plus_plus")) <= 1e-4
@@ -154,7 +156,7 @@ def test_the_peer_explains_other_activations_where_an_in_place_relu_follows(
         model(images)
     handle.remove()
     assert torch.equal(peer.activations, kept[0].relu())
-    ours = explain(model, images, layer, [0, 1], tuple(PEERS))
+    ours = explain(model, images, layer, target=[0, 1], methods=tuple(PEERS))
     for name, method in METHODS.items():
         assert error(ours.raw[name], method(kept[0], peer.gradients)) <= 1e-4, name
     assert error(peer.raw("grad_cam"), ours.raw["grad_cam"]) > 0.01

@@ -26,7 +26,7 @@ def test_grad_cam_agrees(
     arch: str, layer: str, network: Network, pictures: Pictures, error: Error
 ) -> None:
     rectified, *_ = torchcam(GradCAM, network(arch), pictures(2), layer)
-    ours = explain(network(arch), pictures(2), layer, [0, 3]).raw["grad_cam"]
+    ours = explain(network(arch), pictures(2), layer, target=[0, 3]).raw["grad_cam"]
     assert error(ours.relu(), rectified) <= 1e-4
 
 
@@ -39,7 +39,9 @@ def test_grad_cam_plus_plus_of_torchcam_has_other_weights(
     )
     weights = (gradients**2 * gradients.relu()).sum((2, 3))
     assert error(rectified, methods.cam(activations, weights).relu()) <= 1e-4
-    ours = explain(network("resnet50"), pictures(2), "layer4", [0, 3], "grad_cam_plus_plus")
+    ours = explain(
+        network("resnet50"), pictures(2), "layer4", target=[0, 3], methods="grad_cam_plus_plus"
+    )
     assert error(rectified, ours.raw["grad_cam_plus_plus"].relu()) > 0.1
 
 
@@ -47,5 +49,5 @@ def test_layer_cam_of_torchcam_is_the_positive_map(
     network: Network, pictures: Pictures, error: Error
 ) -> None:
     rectified, *_ = torchcam(TorchLayerCAM, network("resnet50"), pictures(2), "layer2")
-    ours = explain(network("resnet50"), pictures(2), "layer2", [0, 3], "layer_cam")
+    ours = explain(network("resnet50"), pictures(2), "layer2", target=[0, 3], methods="layer_cam")
     assert error(ours.raw["layer_cam"].relu(), rectified) <= 1e-4

@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from xaihelpers.cams.engine.forward import Pass, check_images, run, undisturbed
-from xaihelpers.cams.hooks import find_layer, unwrap
+from xaihelpers.cams.engine.forward import ForwardPass, run_forward
+from xaihelpers.cams.engine.inputs import check_images
+from xaihelpers.cams.engine.modes import undisturbed
+from xaihelpers.cams.hooks import find_layer, in_this_thread, unwrap
 from xaihelpers.cams.methods import METHODS
 from xaihelpers.cams.targets import ClassIndex, class_indices, logit, scores
 from xaihelpers.errors import ExplainError
@@ -34,15 +36,23 @@ def conservation_error(
     target: ClassIndex = None,
     methods: Sequence[str] = tuple(METHODS),
 ) -> dict[str, Tensor]:
-    """|y - sum_ij M_ij| / |y| per image (conservation): 0 where the map adds up to the score.
+    """Compute |y - sum_ij M_ij| / |y| per image: 0 where the map adds up to the score.
 
     Args:
+        model: the network.
         images: (N, 3, H, W) floating point, normalised as the network expects.
-        target: predicted class (None), one class index, or one per image.
+        layer: dotted name or module. It must run once.
+        target: None for the predicted class, one class index, or one per image.
         methods: names in `METHODS`.
 
     Returns:
-        name -> (N,), at least 0, without unit.
+        Method -> (N,), at least 0, without unit.
+
+    Example:
+        >>> pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pooling)
+        >>> conservation_error(net, torch.rand(2, 3, 8, 8), "1", 0)["hires_cam"].max() < 1e-4
+        tensor(True)
     """
     activations, gradients, score = activations_and_gradients(model, images, layer, target)
     totals = {name: METHODS[name](activations, gradients).flatten(1).sum(1) for name in methods}
@@ -57,11 +67,26 @@ def sensitivity_error(
     methods: Sequence[str] = tuple(METHODS),
     chunk: int = 64,
 ) -> dict[str, Tensor]:
-    """sum_k |d_k - m_k| / sum_k |d_k| per image (sensitivity).
+    """Compute sum_k |d_k - m_k| / sum_k |d_k| per image.
 
     d_k = y - y(A without channel k), m_k = the sum of channel k's part of the raw map.
 
-    Args and returns as `conservation_error`; `chunk` as `channel_drops`.
+    Args:
+        model: see `conservation_error`.
+        images: see `conservation_error`.
+        layer: see `conservation_error`.
+        target: see `conservation_error`.
+        methods: see `conservation_error`.
+        chunk: see `channel_drops`.
+
+    Returns:
+        Method -> (N,), at least 0, without unit.
+
+    Example:
+        >>> pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pooling)
+        >>> sensitivity_error(net, torch.rand(2, 3, 8, 8), "1", 0)["xgrad_cam"].max() < 0.01
+        tensor(True)
     """
     activations, gradients, _ = activations_and_gradients(model, images, layer, target)
     drops = channel_drops(model, images, layer, target, chunk)
@@ -74,11 +99,25 @@ def sensitivity_error(
 def activations_and_gradients(
     model: nn.Module, images: Tensor, layer: str | nn.Module, target: ClassIndex = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A (N, K, *S), G (N, K, *S) and the class logits y (N,), all detached.
+    """Compute activations, gradients and class logits.
+
+    Args:
+        model: see `conservation_error`.
+        images: see `conservation_error`.
+        layer: see `conservation_error`.
+        target: see `conservation_error`.
+
+    Returns:
+        A (N, K, *S), G (N, K, *S) and y (N,), all detached.
 
     Raises:
-        LayerNotFoundError, InputError, TargetError, NothingCapturedError: as `explain`; the layer
-            must run exactly once.
+        ExplainError: as `explain`, or the layer did not run exactly once.
+
+    Example:
+        >>> pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pooling)
+        >>> [tuple(t.shape) for t in activations_and_gradients(net, torch.rand(1, 3, 4, 4), "1")]
+        [(1, 4, 2, 2), (1, 4, 2, 2), (1,)]
     """
     model = unwrap(model)
     name, _ = find_layer(model, layer)
@@ -87,20 +126,33 @@ def activations_and_gradients(
     def score(output: Any) -> Tensor:
         return scores(logit(target), output, len(images))
 
-    def finish(done: Pass) -> tuple[Tensor, Tensor, Tensor]:
+    def finish(done: ForwardPass) -> tuple[Tensor, Tensor, Tensor]:
         (activations,) = (tap.activations for tap in done.taps)
         ((_, gradients),) = done.gradients()[0]
         return activations, gradients[0], done.score.detach()
 
     with undisturbed(model, images.device.type):
-        return run(model, images, [name], score, finish)
+        return run_forward(model, images, [name], score, finish)
 
 
 def channel_shares(method: Method, activations: Tensor, gradients: Tensor) -> Tensor:
-    """What each channel adds to the sum of the raw map, (N, K).
+    """Compute what each channel adds to the sum of the raw map.
 
     Every method here is a sum over channels whose weights depend on that channel alone, so a
     channel is explained as if it were an image of one channel.
+
+    Args:
+        method: maps activations and gradients to a raw map.
+        activations: (N, K, *S).
+        gradients: (N, K, *S).
+
+    Returns:
+        (N, K).
+
+    Example:
+        >>> ones = torch.ones(1, 2, 2, 2)
+        >>> channel_shares(METHODS["hires_cam"], ones, ones)
+        tensor([[4., 4.]])
     """
     count, channels = activations.shape[:2]
     alone = (part.flatten(0, 1)[:, None] for part in (activations, gradients))
@@ -114,13 +166,26 @@ def channel_drops(
     target: ClassIndex = None,
     chunk: int = 64,
 ) -> Tensor:
-    """y - y(A without channel k) for every channel, (N, K).
+    """Compute y - y(A without channel k) for every channel.
+
+    The layers before `layer` see one image per pass, and those after it `chunk` copies, against
+    which a skip connection around the layer broadcasts. Where that fails, all see the copies.
 
     Args:
-        chunk: channels removed per pass; memory grows with it, time falls.
+        model: see `conservation_error`.
+        images: see `conservation_error`.
+        layer: see `conservation_error`.
+        target: see `conservation_error`.
+        chunk: channels that are removed per pass. Memory grows with it, time falls.
 
-    The layers before `layer` see one image per pass and the ones after it `chunk` copies, which a
-    skip connection around the layer broadcasts against; where that fails, all see the copies.
+    Returns:
+        (N, K).
+
+    Example:
+        >>> pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pooling)
+        >>> channel_drops(net, torch.rand(2, 3, 8, 8), "1", 0).shape
+        torch.Size([2, 4])
     """
     activations, _, score = activations_and_gradients(model, images, layer, target)
     model = unwrap(model)
@@ -145,7 +210,7 @@ def _logits_without(model: nn.Module, layer: nn.Module, image: Tensor, gone: Ten
         copies[torch.arange(len(gone)), gone] = 0
         return copies
 
-    handle = layer.register_forward_hook(remove)
+    handle = layer.register_forward_hook(in_this_thread(remove))
     try:
         try:
             logits = model(image)
@@ -161,7 +226,7 @@ def _logits_without(model: nn.Module, layer: nn.Module, image: Tensor, gone: Ten
 def bias_terms(
     model: nn.Module, images: Tensor, layer: str | nn.Module, target: ClassIndex = None
 ) -> Tensor:
-    """What y has beside sum(G*A): each later bias times the score's gradient by it, (N,).
+    """Compute what y has beside sum(G*A): each later bias times the score's gradient by it.
 
     XGrad-CAM, eq. 5: in a network that is piecewise linear after the layer (convolution, linear,
     ReLU, pooling, batch norm in evaluation mode), y = sum(G*A) + bias_terms exactly, provided
@@ -170,9 +235,24 @@ def bias_terms(
     A batch norm is folded: it adds beta - mean * gamma / sqrt(var + eps). The sums are taken while
     the gradient passes by, so no further gradient is stored.
 
+    Args:
+        model: see `conservation_error`.
+        images: see `conservation_error`.
+        layer: see `conservation_error`.
+        target: see `conservation_error`.
+
+    Returns:
+        (N,).
+
     Raises:
-        ExplainError: a later module has a bias but is not affine (layer norm, group norm, ...).
-        And as `activations_and_gradients`.
+        ExplainError: a later module has a bias but is not affine (layer norm, group norm, ...),
+            or as `activations_and_gradients`.
+
+    Example:
+        >>> net = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(4, 2))
+        >>> terms = bias_terms(net, torch.rand(1, 1, 2, 2), "0", 1)
+        >>> bool((terms - net[2].bias[1]).abs() < 1e-6)
+        True
     """
     model = unwrap(model)
     _, own = find_layer(model, layer)
@@ -187,7 +267,7 @@ def bias_terms(
     later = [module for module in model.modules() if module is not own]
     with ExitStack() as stack:
         for module in later:
-            stack.callback(module.register_forward_hook(watch).remove)
+            stack.callback(module.register_forward_hook(in_this_thread(watch)).remove)
         _, _, score = activations_and_gradients(model, images, layer, target)
     return total.to(score.dtype)
 
@@ -223,7 +303,7 @@ def _constant(module: nn.Module) -> Tensor | None:
 
 @dataclass(frozen=True)
 class DenominatorReport:
-    """How sound XGrad-CAM's division by sum_ij A^k_ij is; each (N,), in [0, 1].
+    """Shares of channels in which XGrad-CAM's division by sum_ij A^k_ij is unsound; (N,) in [0, 1].
 
     Attributes:
         negative: share of the live channels whose sum is negative, which turns the weight's sign.
@@ -244,8 +324,14 @@ def denominator_report(
     """Count the channels in which XGrad-CAM's weight is ill-posed (signed activations).
 
     Args:
-        activations, gradients: (N, K, *S). Channels that are zero everywhere are left out.
+        activations: (N, K, *S). Channels that are zero everywhere do not count.
+        gradients: (N, K, *S).
         tolerance: |sum A| / sum |A| below which a channel counts as cancelling.
+
+    Example:
+        >>> activations = torch.tensor([[[[1.0, -2.0]], [[1.0, 2.0]]]])
+        >>> denominator_report(activations, torch.ones_like(activations)).negative
+        tensor([0.5000])
     """
     values, slopes = activations.flatten(2), gradients.flatten(2)
     total, size = values.sum(2), values.abs().sum(2)

@@ -1,4 +1,4 @@
-"""What the engine returns: raw maps, and the pictures made of them on demand."""
+"""The engine's results: raw maps, and the heat maps made of them on demand."""
 
 from __future__ import annotations
 
@@ -14,16 +14,25 @@ from xaihelpers.errors import TargetError
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Why the network gave one score per image, seen from one layer.
+    """The maps of one score per image at one layer.
 
     Attributes:
-        raw: method -> signed map on the layer's grid, (N, *S), before ReLU; float32, or
-            float64 for a float64 network.
+        raw: method -> signed map on the layer's grid, (N, *S), before ReLU; float32, or float64
+            for a float64 network.
         logits: the model's output, detached; (N, 0) where that is not a tensor.
-        scores: (N,) the explained numbers.
+        scores: the explained numbers, (N,).
         layer: dotted name of the layer.
-        target: (N,) class index, or the target in words.
-        size: height and width of the images.
+        target: class indices (N,), or the target in words.
+        size: height and width of the images, in pixels.
+
+    Example:
+        >>> raw = {"grad_cam": torch.tensor([[[-1.0, 3.0]]])}
+        >>> logits = torch.zeros(1, 2)
+        >>> explanation = Explanation(raw, logits, logits[:, 0], "layer4", "logit", (1, 2))
+        >>> explanation.maps["grad_cam"]
+        tensor([[[0., 1.]]])
+        >>> explanation.empty["grad_cam"]
+        tensor([False])
     """
 
     raw: dict[str, Tensor]
@@ -35,25 +44,25 @@ class Explanation:
 
     @cached_property
     def maps(self) -> dict[str, Tensor]:
-        """Method -> ReLU, upsampling to the image, min-max: (N, H, W) in [0, 1]."""
+        """Method -> heat maps (N, H, W) in [0, 1]: ReLU, upsampling to the image, min-max."""
         return {name: min_max(upsample(rectify(raw), self.size)) for name, raw in self.raw.items()}
 
     @cached_property
     def empty(self) -> dict[str, Tensor]:
-        """Method -> (N,) bool, True where nothing speaks for the score: its heat map is zero."""
+        """Method -> (N,) bool, True where no cell is positive: that heat map is all zero."""
         return {name: (raw <= 0).flatten(1).all(dim=1) for name, raw in self.raw.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class ClassExplanation:
-    """Maps of several classes for every image, from one forward pass.
+    """The maps of several classes for every image, from one forward pass.
 
     Attributes:
         raw: method -> signed map per image and class, (N, C, *S), before ReLU.
         logits: (N, all classes), detached.
         layer: dotted name of the layer.
-        classes: (C,) the explained classes, in the order of `raw`.
-        size: height and width of the images.
+        classes: the explained classes, (C,), in the order of `raw`.
+        size: height and width of the images, in pixels.
     """
 
     raw: dict[str, Tensor]
@@ -63,21 +72,24 @@ class ClassExplanation:
     size: tuple[int, ...]
 
     def of(self, index: int) -> Explanation:
-        """The explanation of one class, given by its class index.
+        """Return the explanation of one class.
+
+        Args:
+            index: the class index.
 
         Raises:
             TargetError: that class was not explained.
         """
-        places = (self.classes == index).nonzero()
-        if len(places) == 0:
+        positions = (self.classes == index).nonzero()
+        if len(positions) == 0:
             raise TargetError(f"class {index} was not explained, only {self.classes.tolist()}")
-        raw = {name: maps[:, int(places[0])] for name, maps in self.raw.items()}
+        raw = {name: maps[:, int(positions[0])] for name, maps in self.raw.items()}
         target = self.classes.new_full((len(self.logits),), index)
         scores = self.logits[:, index]
         return Explanation(raw, self.logits, scores, self.layer, target, self.size)
 
     @cached_property
     def maps(self) -> dict[str, Tensor]:
-        """Method -> (N, C, H, W) in [0, 1], each map stretched by its own range."""
+        """Method -> heat maps (N, C, H, W) in [0, 1], each stretched by its own range."""
         parts = [self.of(int(index)).maps for index in self.classes]
         return {name: torch.stack([part[name] for part in parts], dim=1) for name in self.raw}

@@ -30,8 +30,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from xaihelpers.cams.engine.forward import check_images, undisturbed
-from xaihelpers.cams.hooks import Tap, capture, unwrap
+from xaihelpers.cams.engine.inputs import check_images
+from xaihelpers.cams.engine.modes import undisturbed
+from xaihelpers.cams.hooks import ActivationTap, capture, unwrap
 from xaihelpers.cams.maps import rectify, upsample
 from xaihelpers.cams.targets import Target, as_target, scores
 from xaihelpers.errors import ExplainError, NothingCapturedError
@@ -46,12 +47,15 @@ NONLINEARITIES = {"relu": RELU, "all": RELU | OTHERS}
 
 
 class GuidedRule(TorchFunctionMode):
-    """Hangs a switchable tensor hook on the result of each non-linearity called in the block.
+    """Hang a switchable tensor hook on the result of each non-linearity called in the block.
+
+    Args:
+        functions: the non-linearities.
 
     Attributes:
         on: while true, negative gradients stop in front of the non-linearities; while false,
             gradients are the plain ones. May be switched between two backward passes.
-        calls: how many non-linearities have run.
+        calls: number of non-linearities that have run.
     """
 
     def __init__(self, functions: Iterable[Callable[..., Tensor]]) -> None:
@@ -90,13 +94,24 @@ def guided_relu(model: nn.Module, nonlinearities: str = "relu") -> Iterator[Guid
     again once the block has ended.
 
     Args:
-        model: what will be run; refused if its ReLUs cannot be reached.
-        nonlinearities: "relu", the method as published, for ReLU and ReLU6; "all" also treats SiLU,
-            ELU, GELU, SELU, CELU, Mish, leaky ReLU, hard swish and hard tanh so, which no paper
+        model: the network that will run in the block.
+        nonlinearities: "relu" is the method as published, for ReLU and ReLU6; "all" treats SiLU,
+            ELU, GELU, SELU, CELU, Mish, leaky ReLU, hard swish and hard tanh alike, which no paper
             defines.
 
+    Yields:
+        The rule, which can be switched off and on.
+
     Raises:
-        ExplainError: the model is compiled, scripted or `DataParallel`; unknown `nonlinearities`.
+        ExplainError: the model's ReLUs cannot be reached because it is compiled, scripted or
+            `DataParallel`, or `nonlinearities` is unknown.
+
+    Example:
+        >>> pixels = torch.ones(1, requires_grad=True)
+        >>> with guided_relu(nn.ReLU()):
+        ...     (-pixels.relu()).sum().backward()
+        >>> pixels.grad  # the plain gradient is -1
+        tensor([0.])
     """
     if nonlinearities not in NONLINEARITIES:
         raise ExplainError(
@@ -121,15 +136,17 @@ def guided_relu(model: nn.Module, nonlinearities: str = "relu") -> Iterator[Guid
 def guided_backprop(
     model: nn.Module, images: Tensor, target: Target = None, nonlinearities: str = "relu"
 ) -> Tensor:
-    """Gradient of the score by the images, where ReLUs block negative gradients too.
+    """Compute the gradient of the score by the images, where ReLUs block negative gradients too.
 
     Springenberg 2015 (arXiv 1412.6806): at y = ReLU(x), dx = [x > 0] max(dy, 0).
-    The score is the logit before softmax unless the target says otherwise. The model is run in
-    evaluation mode and left as it was; works inside `no_grad` and `inference_mode`.
+    The score is the logit before softmax unless the target says otherwise. The model runs in
+    evaluation mode and is left as it was, also inside `no_grad` and `inference_mode`.
 
     Args:
+        model: the network.
         images: (N, 3, H, W) floating point, normalised as the network expects.
-        target: None = predicted class, one index, one per image, or a callable on the output.
+        target: None for the predicted class, one class index, one per image, or a callable that
+            maps the output to scores (N,).
         nonlinearities: see `guided_relu`. With "relu", other non-linearities (the ELU of a head,
             say) pass gradients of both signs, as in the papers and in Captum.
 
@@ -138,7 +155,14 @@ def guided_backprop(
 
     Raises:
         ExplainError: the network ran no such non-linearity, so this would be the plain gradient.
-        TargetError, NothingCapturedError: the target does not fit; the score ignores the images.
+        TargetError: the target does not fit the output.
+        NothingCapturedError: the score does not depend on the images.
+
+    Example:
+        >>> pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pooling)
+        >>> guided_backprop(net, torch.rand(2, 3, 8, 8), 0).shape
+        torch.Size([2, 3, 8, 8])
     """
     with _recorded(model, images, target, nonlinearities) as (leaf, total, _, _):
         return _gradient(total, leaf)
@@ -151,21 +175,31 @@ def guided_grad_cam(
     target: Target = None,
     nonlinearities: str = "relu",
 ) -> Tensor:
-    """Guided backpropagation times the upsampled ReLU(Grad-CAM), element by element.
+    """Multiply guided backpropagation by the upsampled ReLU(Grad-CAM), element by element.
 
     Selvaraju 2017 (arXiv 1610.02391), section 3.2. Grad-CAM's own gradient is the plain one; both
-    come from one forward pass. Bit-identical to Captum's where every ReLU is a module and Captum is
-    told to interpolate by "bilinear" (its default is "nearest").
+    come from one forward pass. The result equals Captum's to the last bit where every ReLU is a
+    module and Captum interpolates by "bilinear" (its default is "nearest").
 
     Args:
-        layer: dotted name or module; it must run once and give (N, K, h, w).
-        model, images, target, nonlinearities: see `guided_backprop`.
+        model: see `guided_backprop`.
+        images: see `guided_backprop`.
+        layer: dotted name or module. It must run once and give (N, K, h, w).
+        target: see `guided_backprop`.
+        nonlinearities: see `guided_backprop`.
 
     Returns:
         (N, 3, H, W), signed; all zero for an image whose Grad-CAM has no positive cell.
 
     Raises:
-        LayerNotFoundError, and as `guided_backprop`.
+        LayerNotFoundError: the network has no such layer.
+        ExplainError: see `guided_backprop`.
+
+    Example:
+        >>> pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pooling)
+        >>> guided_grad_cam(net, torch.rand(2, 3, 8, 8), "1", 0).shape
+        torch.Size([2, 3, 8, 8])
     """
     with _recorded(model, images, target, nonlinearities, layer) as (leaf, total, (tap,), rule):
         activations = tap.activations
@@ -186,8 +220,8 @@ def _recorded(
     target: Target,
     nonlinearities: str,
     *layers: str | nn.Module,
-) -> Iterator[tuple[Tensor, Tensor, list[Tap], GuidedRule]]:
-    """One forward pass: the images as a leaf, the sum of scores, the tapped layers, the rule."""
+) -> Iterator[tuple[Tensor, Tensor, list[ActivationTap], GuidedRule]]:
+    """Run one forward pass; yield the images as a leaf, the total score, the taps and the rule."""
     model = unwrap(model)
     check_images(model, images)
     with (
@@ -209,9 +243,11 @@ def _recorded(
 
 def _gradient(total: Tensor, source: Tensor, retain_graph: bool = False) -> Tensor:
     if total.requires_grad:
-        (found,) = torch.autograd.grad(total, source, retain_graph=retain_graph, allow_unused=True)
-        if found is not None:
-            return found
+        (gradient,) = torch.autograd.grad(
+            total, source, retain_graph=retain_graph, allow_unused=True
+        )
+        if gradient is not None:
+            return gradient
     raise NothingCapturedError(
         "the score does not depend on the images or the layer; does the model detach its input "
         "or run under its own torch.no_grad?"

@@ -7,8 +7,9 @@ engine uses: it starts recording gradients at the layer and nowhere before it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from threading import get_ident
 from types import TracebackType
 from typing import Any
 
@@ -21,7 +22,13 @@ _WRAPPERS = ("_orig_mod", "module")  # torch.compile; DataParallel and Distribut
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """The network inside `torch.compile`, `DataParallel` and `DistributedDataParallel`."""
+    """Return the network inside `torch.compile`, `DataParallel` or `DistributedDataParallel`.
+
+    Example:
+        >>> from torch import nn
+        >>> unwrap(nn.DataParallel(nn.ReLU()))
+        ReLU()
+    """
     wrapped = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     while True:
         if "_orig_mod" in model._modules:
@@ -33,10 +40,23 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 
 def find_layer(model: nn.Module, layer: str | nn.Module) -> tuple[str, nn.Module]:
-    """Dotted name and module of a layer, given either; wrappers' prefixes may be left out.
+    """Find a layer by its name or its module.
+
+    Args:
+        model: the network. The prefixes of wrappers (`module.`, `_orig_mod.`) may be left out.
+        layer: dotted name or module.
+
+    Returns:
+        The dotted name and the module.
 
     Raises:
-        LayerNotFoundError: no such layer; the message suggests the nearest names.
+        LayerNotFoundError: the network has no such layer. The message suggests the nearest names.
+
+    Example:
+        >>> from torch import nn
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+        >>> find_layer(net, net[1])
+        ('1', ReLU())
     """
     network = unwrap(model)
     if isinstance(layer, nn.Module):
@@ -63,15 +83,23 @@ def find_layer(model: nn.Module, layer: str | nn.Module) -> tuple[str, nn.Module
 
 
 class ForwardHook:
-    """Keeps what a module gives out, while the `with` block runs.
+    """Keep the output of a module while the `with` block runs.
 
     Args:
         module: the layer to listen to.
-        clone: keep a copy. Without it an in-place operation right after the layer, such as
-            `nn.ReLU(inplace=True)`, silently changes what was kept.
+        clone: whether to keep a copy. Without a copy, an in-place operation right after the layer,
+            such as `nn.ReLU(inplace=True)`, silently changes what was kept.
 
     Attributes:
         outputs: one detached tensor per call of the module.
+
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.ReLU()
+        >>> with ForwardHook(layer) as hook:
+        ...     _ = layer(torch.tensor([-1.0, 2.0]))
+        >>> hook.output
+        tensor([0., 2.])
     """
 
     def __init__(self, module: nn.Module, clone: bool = True) -> None:
@@ -96,7 +124,7 @@ class ForwardHook:
 
     @property
     def output(self) -> Tensor:
-        """What the module gave out last.
+        """The latest output of the module.
 
         Raises:
             NothingCapturedError: the module has not run inside the `with` block.
@@ -107,14 +135,25 @@ class ForwardHook:
 
 
 class BackwardHook:
-    """Keeps the gradient that reaches a module's output, while the `with` block runs.
+    """Keep the gradient that reaches a module's output while the `with` block runs.
 
-    A tensor hook is set from within a forward hook. Unlike `register_full_backward_hook` this
-    survives an in-place operation right after the module, and unlike the deprecated
-    `register_backward_hook` it is right for modules of several operations.
+    A forward hook sets a tensor hook on the output. Unlike `register_full_backward_hook`, this
+    survives an in-place operation right after the module. Unlike the deprecated
+    `register_backward_hook`, it is right for modules of several operations.
+
+    Args:
+        module: the layer to listen to.
 
     Attributes:
         gradients: one tensor per backward pass through each use of the module, last use first.
+
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> with BackwardHook(layer) as hook:
+        ...     layer(torch.ones(1, 2)).sum().backward()
+        >>> hook.gradient
+        tensor([[1.]])
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -143,7 +182,7 @@ class BackwardHook:
 
     @property
     def gradient(self) -> Tensor:
-        """The gradient that arrived last.
+        """The latest gradient.
 
         Raises:
             NothingCapturedError: no backward pass has reached the module's output.
@@ -156,20 +195,40 @@ class BackwardHook:
         return self.gradients[-1]
 
 
-class Tap:
-    """Where a layer's output was tapped; one entry per use of the layer.
+def in_this_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a hook so that it leaves the passes of other threads alone.
+
+    A hook belongs to a module, so it fires in every thread that runs the module.
+    """
+    thread = get_ident()
+
+    def run_hook(*args: Any) -> Any:
+        return hook(*args) if get_ident() == thread else None
+
+    return run_hook
+
+
+class ActivationTap:
+    """A forward hook that taps the output of a layer, once per use of the layer.
+
+    Args:
+        name: dotted name of the layer, for messages.
 
     Attributes:
         name: dotted name of the layer.
-        tensors: outputs (N, K, *S), part of the graph of everything computed after them.
+        tensors: outputs (N, K, *S), part of the graph of everything that is computed after them.
+        is_open: whether outputs are tapped; may be switched off once the pass is over.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.tensors: list[Tensor] = []
+        self.is_open = True
 
     def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
-        """Forward hook: tap the (first) tensor of the output and pass on a copy of it."""
+        """Tap the (first) tensor of the output and pass on a copy of it."""
+        if not self.is_open:
+            return output
         if isinstance(output, Tensor):
             return self._tap(output)
         if isinstance(output, (tuple, list)):
@@ -177,8 +236,8 @@ class Tap:
             for position, part in enumerate(parts):
                 if isinstance(part, Tensor) and part.is_floating_point():
                     parts[position] = self._tap(part)
-                    named = hasattr(output, "_fields")
-                    return type(output)(*parts) if named else type(output)(parts)
+                    is_named = hasattr(output, "_fields")
+                    return type(output)(*parts) if is_named else type(output)(parts)
         raise NothingCapturedError(
             f"layer {self.name!r} gives {type(output).__name__} without a floating-point tensor; "
             "name a layer that gives a feature map (N, K, height, width)"
@@ -201,7 +260,7 @@ class Tap:
         """Detached output of a layer that ran exactly once.
 
         Raises:
-            NothingCapturedError: it ran not at all, or several times.
+            NothingCapturedError: the layer did not run, or ran several times.
         """
         if len(self.tensors) != 1:
             raise NothingCapturedError(
@@ -211,25 +270,39 @@ class Tap:
 
 
 @contextmanager
-def capture(model: nn.Module, *layers: str | nn.Module, grad: bool = False) -> Iterator[list[Tap]]:
+def capture(
+    model: nn.Module, *layers: str | nn.Module, grad: bool = False
+) -> Iterator[list[ActivationTap]]:
     """Tap layers: in the block, gradients are recorded from the first tapped layer on only.
 
     Call the model inside the block, then `torch.autograd.grad(score.sum(), tap.tensors)`.
-    Hooks and gradient mode are restored on leaving, whatever happens.
+    Hooks and gradient mode are restored at the end of the block, also after an error. Passes of
+    the model in other threads are not tapped.
 
     Args:
         model: the network.
         layers: dotted names or modules.
-        grad: record gradients before the layer as well.
+        grad: whether to record gradients before the layer as well.
+
+    Yields:
+        One tap per layer.
 
     Raises:
         LayerNotFoundError: see `find_layer`.
+
+    Example:
+        >>> import torch
+        >>> net = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Flatten())
+        >>> with capture(net, "0") as (tap,):
+        ...     score = net(torch.ones(1, 1, 2, 2)).sum()
+        >>> torch.autograd.grad(score, tap.tensors)[0].shape
+        torch.Size([1, 1, 2, 2])
     """
-    found = [find_layer(model, layer) for layer in layers]
-    taps = [Tap(name) for name, _ in found]
+    named = [find_layer(model, layer) for layer in layers]
+    taps = [ActivationTap(name) for name, _ in named]
     with ExitStack() as stack:
-        for tap, (_, module) in zip(taps, found, strict=True):
-            stack.callback(module.register_forward_hook(tap).remove)
+        for tap, (_, module) in zip(taps, named, strict=True):
+            stack.callback(module.register_forward_hook(in_this_thread(tap)).remove)
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.set_grad_enabled(grad))
         yield taps

@@ -1,4 +1,4 @@
-"""What is explained of a network that speaks: a word of a sentence, the sentence, an answer.
+"""Targets for a network that speaks: a word of a sentence, the sentence, an answer.
 
 Words are read from logits (N, L, V), position by position, of a sentence that the network is held
 to (teacher forcing): position t holds the scores of every word in the t-th place, given the words
@@ -74,9 +74,9 @@ def check_sequence(output: object) -> Tensor:
         TargetError: it is something else.
     """
     if not isinstance(output, Tensor) or output.ndim != 3 or not output.is_floating_point():
-        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise TargetError(
-            f"a word's target needs logits of shape (N, L, V), but the model gave {found}; "
+            f"a word's target needs logits of shape (N, L, V), but the model gave {given}; "
             "hold the captioner to a sentence first (networks.captioner.Saying)"
         )
     return output
@@ -96,27 +96,43 @@ def _places(position: int | Sequence[int] | Tensor, logits: Tensor) -> Tensor:
 def word(
     position: int | Sequence[int] | Tensor, word: ClassIndex = None, raw: bool = False
 ) -> WordTarget:
-    """Log-probability of a word in a place of the sentence.
+    """Explain the log-probability of one word of the sentence.
 
     Args:
-        position: from 0, the first word after the start; one for all images or one each.
-        word: its number, one per image, or None for the likeliest word there.
-        raw: take the logit instead, which no other word's score enters.
+        position: of the word, from 0, the first word after the start; one for all images or one
+            each.
+        word: the word's number, one per image, or None for the likeliest word there.
+        raw: whether to take the logit instead, which no other word's score enters.
+
+    Example:
+        >>> word(0, 1, raw=True)(torch.tensor([[[3.0, 5.0]]]))
+        tensor([5.])
     """
     return WordTarget(position, word, raw)
 
 
 def sentence(tokens: Tensor) -> SentenceTarget:
-    """Log-probability of a whole sentence: (L,) for all images or (N, L), START left out.
+    """Explain the log-probability of a whole sentence.
 
-    Zeros (padding) are left out of the sum.
+    Args:
+        tokens: (L,) for all images, or (N, L), without the start. Zeros (padding) do not count.
+
+    Example:
+        >>> sentence(torch.tensor([1, 0]))(torch.zeros(1, 2, 2))
+        tensor([-0.6931])
     """
     return SentenceTarget(tokens)
 
 
 def answer(answers: ClassIndex = None, raw: bool = True) -> ClassTarget:
-    """Score of an answer to a question: its logit, or with raw=False its log-probability.
+    """Explain the score of an answer to a question. An answer is a class.
 
-    An answer is a class, so this is the ordinary class target; None = the answer given.
+    Args:
+        answers: class index, one per image, or None for the answer that the network gives.
+        raw: whether to take the logit; otherwise the log-probability.
+
+    Example:
+        >>> answer(1)(torch.tensor([[3.0, 5.0]]))
+        tensor([5.])
     """
     return logit(answers) if raw else log_probability(answers)

@@ -1,4 +1,4 @@
-"""What is explained: one number per image, read from the network's output.
+"""Targets: which number of the network's output is explained, one per image.
 
 A target is any callable that maps the output, for a classifier the logits (N, C), to scores (N,).
 The ones below know their classes, so they can be checked against the output and cut into batches.
@@ -37,22 +37,22 @@ def _as_indices(classes: ClassIndex) -> Tensor | None:
 
 
 def check_logits(output: object) -> Tensor:
-    """The output as it is, if it is (N, C) floating-point logits.
+    """Return the output as it is, if it is (N, C) floating-point logits.
 
     Raises:
         TargetError: it is something else.
     """
     if not isinstance(output, Tensor) or output.ndim != 2:
-        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise TargetError(
-            f"a class target needs logits of shape (N, C), but the model gave {found}; "
+            f"a class target needs logits of shape (N, C), but the model gave {given}; "
             "pass a callable that maps this output to one score per image, shape (N,)"
         )
     return output
 
 
 def check_classes(index: Tensor, class_count: int) -> Tensor:
-    """The indices as they are, if they lie in 0..class_count-1.
+    """Return the indices as they are, if they lie in 0..class_count-1.
 
     Raises:
         TargetError: some do not.
@@ -68,11 +68,14 @@ def check_classes(index: Tensor, class_count: int) -> Tensor:
 
 
 def class_indices(classes: ClassIndex, logits: Tensor) -> Tensor:
-    """Class index per image, shape (N,), int64, on the logits' device.
+    """Return the class index of every image.
 
     Args:
         classes: one index for all images, one per image, or None for the predicted class.
         logits: (N, C).
+
+    Returns:
+        (N,), int64, on the logits' device.
 
     Raises:
         TargetError: logits are not (N, C), an index is no whole number or lies outside 0..C-1,
@@ -86,7 +89,14 @@ def class_indices(classes: ClassIndex, logits: Tensor) -> Tensor:
 
 
 def columns(classes: ClassIndex, logits: Tensor) -> Tensor:
-    """Indices (C',) of the classes to explain one by one, None = all of the logits (N, C).
+    """Return the indices of the classes to explain one by one.
+
+    Args:
+        classes: class indices; None means all.
+        logits: (N, C).
+
+    Returns:
+        (C',), int64, on the logits' device.
 
     Raises:
         TargetError: logits are not (N, C), or an index is no class.
@@ -170,37 +180,91 @@ class Difference:
 
 
 def logit(classes: ClassIndex = None) -> ClassTarget:
-    """Class score before softmax, the y^c of the papers; None = the predicted class."""
+    """Explain the class score before softmax, the y^c of the papers.
+
+    Args:
+        classes: one class index, one per image, or None for the predicted class.
+
+    Example:
+        >>> logit(1)(torch.tensor([[3.0, 5.0]]))
+        tensor([5.])
+    """
     return ClassTarget("logit", _logits, classes)
 
 
 def probability(classes: ClassIndex = None) -> ClassTarget:
-    """Softmax output; its gradient p(1 - p) vanishes where the network is sure."""
+    """Explain the softmax output, whose gradient p(1 - p) vanishes where the network is sure.
+
+    Args:
+        classes: one class index, one per image, or None for the predicted class.
+
+    Example:
+        >>> probability(1)(torch.tensor([[0.0, 0.0]]))
+        tensor([0.5000])
+    """
     return ClassTarget("probability", _probabilities, classes)
 
 
 def log_probability(classes: ClassIndex = None) -> ClassTarget:
-    """Log-softmax output; its gradient 1 - p vanishes where the network is sure of this class."""
+    """Explain the log-softmax output, whose gradient 1 - p vanishes where the network is sure.
+
+    Args:
+        classes: one class index, one per image, or None for the predicted class.
+
+    Example:
+        >>> log_probability(1)(torch.tensor([[0.0, 0.0]]))
+        tensor([-0.6931])
+    """
     return ClassTarget("log-probability", _log_probabilities, classes)
 
 
 def difference(first: ClassIndex, second: ClassIndex) -> Difference:
-    """Logit of `first` minus logit of `second`: why this class rather than that one."""
+    """Explain one logit minus another: why this class rather than that one.
+
+    Args:
+        first: one class index, one per image, or None for the predicted class.
+        second: likewise, the class to be compared with.
+
+    Example:
+        >>> difference(1, 0)(torch.tensor([[3.0, 5.0]]))
+        tensor([2.])
+    """
     return Difference(logit(first), logit(second))
 
 
 def counterfactual(classes: ClassIndex = None) -> Difference:
-    """Minus the logit: what speaks against the class (Selvaraju 2017, arXiv 1610.02391)."""
+    """Explain minus the logit: what speaks against the class (Selvaraju 2017, arXiv 1610.02391).
+
+    Args:
+        classes: one class index, one per image, or None for the predicted class.
+
+    Example:
+        >>> counterfactual(1)(torch.tensor([[3.0, 5.0]]))
+        tensor([-5.])
+    """
     return Difference(None, logit(classes))
 
 
 def as_target(target: Target) -> Callable[[Tensor], Tensor]:
-    """A callable as it is; an index, a list or tensor of indices, or None as a `logit`."""
+    """Return a callable as it is; make a `logit` of an index, several indices, or None.
+
+    Example:
+        >>> str(as_target(3))
+        'logit of class 3'
+    """
     return target if callable(target) else logit(target)
 
 
 def scores(target: Callable[[Tensor], Tensor], output: Tensor, count: int) -> Tensor:
-    """Score of every image, shape (count,), checked.
+    """Compute the score of every image and check it.
+
+    Args:
+        target: maps the output to scores.
+        output: the model's output.
+        count: number of images.
+
+    Returns:
+        (count,).
 
     Raises:
         TargetError: the target gave something other than `count` floating-point numbers.
@@ -217,7 +281,7 @@ def scores(target: Callable[[Tensor], Tensor], output: Tensor, count: int) -> Te
 
 
 def label(target: Callable[[Tensor], Tensor], output: Tensor) -> Tensor | str:
-    """Class indices (N,) if class logits are explained, else the target in words."""
+    """Return the class indices (N,) if class logits are explained, else the target in words."""
     if isinstance(target, ClassTarget) and target.kind == "logit":
         return class_indices(target.classes, output)
     if isinstance(target, (ClassTarget, Difference)):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xaihelpers.cams.engine.forward import undisturbed
+from xaihelpers.cams.engine.modes import undisturbed
 from xaihelpers.errors import EvaluationError
 from xaihelpers.networks.classifiers import MEAN, STD
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from xaihelpers.cams.engine.forward import evaluating
+from xaihelpers.cams.engine.modes import evaluating
 from xaihelpers.cams.targets import (
     ClassTarget,
     Difference,

@@ -13,7 +13,7 @@ from torchvision import models
 from torchvision.models.efficientnet import MBConv
 from torchvision.models.vgg import cfgs, make_layers
 
-from xaihelpers.cams.engine.forward import evaluating
+from xaihelpers.cams.engine.modes import evaluating
 from xaihelpers.errors import ArchitectureError, WeightsUnavailableError
 from xaihelpers.networks import imagenet
 from xaihelpers.networks.small import SMALL, SmallVGG

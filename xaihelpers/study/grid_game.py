@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from xaihelpers.cams import explain_layers
-from xaihelpers.cams.engine.forward import evaluating
+from xaihelpers.cams.engine.modes import evaluating
 from xaihelpers.cams.maps import rectify, upsample
 from xaihelpers.datasets.real import class_folders
 from xaihelpers.datasets.records import ImageDataset
@@ -102,7 +102,7 @@ def _scored(
     targets = [int(data.labels[grid.pictures[cell]]) for _, grid, cell in questions]
     cells = [cell for _, _, cell in questions]
     n = math.isqrt(len(grids[0][1].pictures))
-    found = explain_layers(model, images, layers, targets, methods)
+    found = explain_layers(model, images, layers, target=targets, methods=methods)
     rows: list[dict[str, object]] = []
     for layer, explanation in found.items():
         for method, raw in explanation.raw.items():

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from xaihelpers.cams.axioms import DenominatorReport, denominator_report
-from xaihelpers.cams.engine.forward import Pass, run, undisturbed
+from xaihelpers.cams.engine.forward import ForwardPass, run_forward
+from xaihelpers.cams.engine.modes import undisturbed
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def layer_tensors(
         both = torch.stack([logits, logits.softmax(dim=1)], dim=2)
         return both[torch.arange(len(images), device=images.device), classes]  # (N, 2)
 
-    def finish(done: Pass) -> list[LayerTensors]:
+    def finish(done: ForwardPass) -> list[LayerTensors]:
         one_by_one = torch.eye(2, device=images.device)[:, None].expand(-1, len(images), -1)
         return [
             LayerTensors(activations.detach(), *gradients.detach())
@@ -70,4 +71,4 @@ def layer_tensors(
         ]
 
     with undisturbed(model, images.device.type):
-        return run(model, images, layers, score, finish)
+        return run_forward(model, images, layers, score, finish)

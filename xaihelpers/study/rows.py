@@ -156,7 +156,9 @@ class Worker:
         if "random_weights" not in self.plan.priors:
             return {}
         names, first = list(self.subject.layers.values()), self.plan.methods[:1]
-        drawn = cams.explain_layers(self.randomised, asked.inputs, names, asked.target, first)
+        drawn = cams.explain_layers(
+            self.randomised, asked.inputs, names, target=asked.target, methods=first
+        )
         return {name: {"random_weights": drawn[name].maps[first[0]]} for name in names}
 
     def _bound(self, finding: Tensor, grid: Sequence[int]) -> dict[str, Tensor]:

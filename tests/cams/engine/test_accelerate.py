@@ -13,8 +13,8 @@ ALL = tuple(METHODS)
 @pytest.mark.parametrize("layer", ["stem.0", "stem.1", "stem.2", "last.0", "last"])
 def test_the_copy_gives_the_same_maps(net: nn.Module, images: Tensor, layer: str) -> None:
     net, images = net.double(), images.double()
-    expected = explain(net, images, layer, 2, ALL)
-    result = explain(accelerate(net, [layer], torch.float64), images, layer, 2, ALL)
+    expected = explain(net, images, layer, target=2, methods=ALL)
+    result = explain(accelerate(net, [layer], torch.float64), images, layer, target=2, methods=ALL)
     torch.testing.assert_close(result.logits, expected.logits, rtol=1e-10, atol=1e-12)
     for name in ALL:
         torch.testing.assert_close(result.raw[name], expected.raw[name], rtol=1e-8, atol=1e-10)
@@ -60,9 +60,9 @@ def test_every_part_of_the_copy_is_in_evaluation_mode(net: nn.Module) -> None:
 def test_bfloat16_takes_float32_images_and_gives_similar_maps(
     net: nn.Module, images: Tensor
 ) -> None:
-    expected = explain(net, images, "last", 2, ALL)
+    expected = explain(net, images, "last", target=2, methods=ALL)
     fast = accelerate(net, ["last"], torch.bfloat16, images, ())
-    result = explain(fast, images, "last", 2, ALL)
+    result = explain(fast, images, "last", target=2, methods=ALL)
     for name in ALL:
         both = torch.stack([result.raw[name].flatten(), expected.raw[name].flatten()])
         assert torch.corrcoef(both)[0, 1] > 0.99
@@ -110,8 +110,8 @@ def test_a_copy_whose_maps_differ_is_refused_and_the_method_named(images: Tensor
 
 def test_agreement_is_the_least_correlation_of_any_image(net: nn.Module, images: Tensor) -> None:
     fast = accelerate(net, ["last"], torch.bfloat16, images, ())
-    first = explain(net, images, "last", None, ALL)
-    second = explain(fast, images, "last", first.target, ALL)
+    first = explain(net, images, "last", target=None, methods=ALL)
+    second = explain(fast, images, "last", target=first.target, methods=ALL)
     for (layer, name), least in agreement(net, fast, images, ["last"]).items():
         pairs = zip(first.raw[name], second.raw[name], strict=True)
         expected = min(

@@ -56,17 +56,17 @@ def test_raw_maps_equal_plain_autograd_at_every_layer(
 ) -> None:
     net, images = net.double(), images.double()
     pair = reference(net, images, net.get_submodule(layer), lambda logits: logits[:, 3])
-    result = explain(net, images, layer, 3, ALL)
+    result = explain(net, images, layer, target=3, methods=ALL)
     for name, method in METHODS.items():
         torch.testing.assert_close(result.raw[name], method(*pair), rtol=1e-10, atol=1e-12)
 
 
 def test_every_image_may_have_its_own_target(net: nn.Module, images: Tensor) -> None:
     chosen = [3, 0, 4, 0]
-    together = explain(net, images, "last", chosen, ALL)
+    together = explain(net, images, "last", target=chosen, methods=ALL)
     assert together.target.tolist() == chosen
     for place, target in enumerate(chosen):
-        alone = explain(net, images[place : place + 1], "last", target, ALL)
+        alone = explain(net, images[place : place + 1], "last", target=target, methods=ALL)
         assert_same_maps({n: m[place : place + 1] for n, m in together.raw.items()}, alone.raw)
 
 
@@ -74,7 +74,7 @@ def test_default_target_is_the_predicted_class(net: nn.Module, images: Tensor) -
     result = explain(net, images, "last")
     predicted = net(images).argmax(1)
     assert torch.equal(result.target, predicted)
-    assert_same_maps(result.raw, explain(net, images, "last", predicted).raw)
+    assert_same_maps(result.raw, explain(net, images, "last", target=predicted).raw)
 
 
 def test_maps_have_the_size_of_the_image_and_lie_in_0_1(net: nn.Module, images: Tensor) -> None:
@@ -102,7 +102,7 @@ def test_every_target_is_differentiated(
     net: nn.Module, images: Tensor, reference: Reference, target: object, score: object
 ) -> None:
     pair = reference(net, images, net.last, score)
-    result = explain(net, images, "last", target, ALL)
+    result = explain(net, images, "last", target=target, methods=ALL)
     torch.testing.assert_close(result.scores, score(net(images)).detach())
     assert_same_maps(result.raw, {name: method(*pair) for name, method in METHODS.items()})
 
@@ -110,12 +110,14 @@ def test_every_target_is_differentiated(
 def test_several_layers_from_one_pass_are_exact(net: nn.Module, images: Tensor) -> None:
     calls = []
     net.register_forward_pre_hook(lambda *_: calls.append(1))
-    together = explain_layers(net, images, ["last", "stem.0", net.stem, "last"], 2, ALL)
+    together = explain_layers(
+        net, images, ["last", "stem.0", net.stem, "last"], target=2, methods=ALL
+    )
     assert len(calls) == 1
     assert list(together) == ["last", "stem.0", "stem"]
     for name, explanation in together.items():
         assert explanation.layer == name
-        assert_same_maps(explanation.raw, explain(net, images, name, 2, ALL).raw)
+        assert_same_maps(explanation.raw, explain(net, images, name, target=2, methods=ALL).raw)
 
 
 def test_all_classes_from_one_pass_equal_one_class_at_a_time(
@@ -127,7 +129,7 @@ def test_all_classes_from_one_pass_equal_one_class_at_a_time(
     assert len(calls) == 1
     assert together.classes.tolist() == [0, 1, 2, 3, 4]
     for index in range(5):
-        alone = explain(net, images, "last", index, ALL)
+        alone = explain(net, images, "last", target=index, methods=ALL)
         one = together.of(index)
         assert_same_maps(one.raw, alone.raw)
         assert torch.equal(one.target, alone.target)
@@ -137,7 +139,7 @@ def test_all_classes_from_one_pass_equal_one_class_at_a_time(
 
 def test_chosen_classes_keep_their_order(net: nn.Module, images: Tensor) -> None:
     everything = explain_classes(net, images, "last").raw["grad_cam"]
-    some = explain_classes(net, images, "last", [4, 1])
+    some = explain_classes(net, images, "last", classes=[4, 1])
     assert some.classes.tolist() == [4, 1]
     torch.testing.assert_close(some.raw["grad_cam"], everything[:, [4, 1]])
 
@@ -168,15 +170,31 @@ def test_all_classes_fall_back_to_a_loop(net: nn.Module, images: Tensor) -> None
     net.drop.register_forward_hook(lambda module, inputs, output: Unbatchable.apply(output))
     together = explain_classes(net, images, "last", methods=ALL)
     for index in range(5):
-        assert_same_maps(together.of(index).raw, explain(net, images, "last", index, ALL).raw)
+        assert_same_maps(
+            together.of(index).raw, explain(net, images, "last", target=index, methods=ALL).raw
+        )
+
+
+@pytest.mark.parametrize("words", ["can't allocate memory", "mat1 and mat2 shapes"])
+def test_only_a_missing_batching_rule_leads_to_the_loop(
+    net: nn.Module, images: Tensor, words: str
+) -> None:
+    class Faulty(Unbatchable):
+        @staticmethod
+        def backward(ctx: object, gradient: Tensor) -> Tensor:
+            raise RuntimeError(words)
+
+    net.drop.register_forward_hook(lambda module, inputs, output: Faulty.apply(output))
+    with pytest.raises(RuntimeError, match=words):
+        explain_classes(net, images, "last")
 
 
 def test_an_in_place_operation_after_the_layer_changes_nothing(
     net: nn.Module, images: Tensor
 ) -> None:
-    in_place = explain_layers(net, images, ["stem.1", "stem.2"], 0, ALL)
+    in_place = explain_layers(net, images, ["stem.1", "stem.2"], target=0, methods=ALL)
     net.stem[2].inplace = False
-    expected = explain_layers(net, images, ["stem.1", "stem.2"], 0, ALL)
+    expected = explain_layers(net, images, ["stem.1", "stem.2"], target=0, methods=ALL)
     for name in expected:
         assert_same_maps(in_place[name].raw, expected[name].raw)
 
@@ -200,7 +218,7 @@ def test_the_maps_of_a_layer_used_twice_are_summed(images: Tensor) -> None:
     second = net.relu(net.second(first))
     pairs = [first, second]
     gradients = torch.autograd.grad(net.head(second.mean((2, 3)))[:, 1].sum(), pairs)
-    result = explain(net, images.double(), "relu", 1, ALL)
+    result = explain(net, images.double(), "relu", target=1, methods=ALL)
     for name, method in METHODS.items():
         uses = [method(a.detach(), g) for a, g in zip(pairs, gradients, strict=True)]
         torch.testing.assert_close(result.raw[name], sum(uses), rtol=1e-10, atol=1e-12)
@@ -208,7 +226,7 @@ def test_the_maps_of_a_layer_used_twice_are_summed(images: Tensor) -> None:
 
 def test_uses_on_different_grids_are_refused(images: Tensor) -> None:
     with pytest.raises(NothingCapturedError, match=r"different sizes \[\(11, 11\), \(12, 12\)\]"):
-        explain(Shared(shrink=True), images, "relu", 1)
+        explain(Shared(shrink=True), images, "relu", target=1)
 
 
 def test_a_layer_that_gives_a_tuple_is_tapped(images: Tensor) -> None:
@@ -232,7 +250,8 @@ def test_a_layer_that_gives_a_tuple_is_tapped(images: Tensor) -> None:
 
     net = Net()
     assert_same_maps(
-        explain(net, images, "pair", 0, ALL).raw, explain(net, images, "pair.conv", 0, ALL).raw
+        explain(net, images, "pair", target=0, methods=ALL).raw,
+        explain(net, images, "pair.conv", target=0, methods=ALL).raw,
     )
 
 
@@ -242,7 +261,7 @@ def test_one_and_three_dimensional_networks(dimensions: int, reference: Referenc
     pool = {1: nn.AdaptiveAvgPool1d, 3: nn.AdaptiveAvgPool3d}[dimensions]
     net = nn.Sequential(conv(2, 4, 3), nn.ReLU(), pool(1), nn.Flatten(), nn.Linear(4, 3))
     values = torch.randn(2, 2, *(6,) * dimensions)
-    result = explain(net, values, "1", 2, ALL)
+    result = explain(net, values, "1", target=2, methods=ALL)
     pair = reference(net, values, net[1], lambda logits: logits[:, 2])
     assert_same_maps(result.raw, {name: method(*pair) for name, method in METHODS.items()})
     assert result.maps["grad_cam"].shape == (2, *(6,) * dimensions)
@@ -253,12 +272,12 @@ def test_large_batches_are_cut_and_the_maps_stay(net: nn.Module) -> None:
     images, chosen = torch.randn(19, 3, 12, 12), [index % 5 for index in range(19)]
     sizes = []
     net.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
-    result = explain(net, images, "last", chosen, ALL)
+    result = explain(net, images, "last", target=chosen, methods=ALL)
     classes = explain_classes(net, images, "last", methods=ALL)
     assert sizes == [8, 8, 3] * 2
     for place in (0, 8, 18):
         one = slice(place, place + 1)
-        alone = explain(net, images[one], "last", chosen[place], ALL)
+        alone = explain(net, images[one], "last", target=chosen[place], methods=ALL)
         assert_same_maps({name: raw[one] for name, raw in result.raw.items()}, alone.raw)
         assert_same_maps(
             {name: raw[one, chosen[place]] for name, raw in classes.raw.items()}, alone.raw
@@ -271,16 +290,16 @@ def test_a_callable_target_sees_the_whole_batch(net: nn.Module) -> None:
     def labelled(logits: Tensor) -> Tensor:
         return logits[torch.arange(10), labels]
 
-    result = explain(net, images, "last", labelled, ALL)
+    result = explain(net, images, "last", target=labelled, methods=ALL)
     assert result.target == "labelled"
-    assert_same_maps(result.raw, explain(net, images, "last", labels, ALL).raw)
+    assert_same_maps(result.raw, explain(net, images, "last", target=labels, methods=ALL).raw)
 
 
 def test_images_that_influence_each_other_are_not_cut(net: nn.Module) -> None:
     net.stem[1] = nn.BatchNorm2d(4, track_running_stats=False)
     images, sizes = torch.randn(10, 3, 12, 12), []
     net.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
-    explain(net, images, "last", 0)
+    explain(net, images, "last", target=0)
     assert sizes == [10]
 
 
@@ -293,6 +312,8 @@ def test_a_callable_may_read_an_output_that_is_no_tensor(net: nn.Module, images:
         def forward(self, images: Tensor) -> dict[str, Tensor]:
             return {"out": self.net(images)}
 
-    result = explain(Dictionary().eval(), images, "net.last", lambda out: out["out"][:, 1], ALL)
+    result = explain(
+        Dictionary().eval(), images, "net.last", target=lambda out: out["out"][:, 1], methods=ALL
+    )
     assert result.logits.shape == (4, 0)
-    assert_same_maps(result.raw, explain(net, images, "last", 1, ALL).raw)
+    assert_same_maps(result.raw, explain(net, images, "last", target=1, methods=ALL).raw)

@@ -77,7 +77,7 @@ def test_an_accelerated_bfloat16_network_runs_on_any_processor(
     net: nn.Module, images: Tensor
 ) -> None:
     fast = accelerate(net, ["last"], torch.bfloat16, images, ())
-    assert explain(fast, images, "last", 2).raw["grad_cam"].isfinite().all()
+    assert explain(fast, images, "last", target=2).raw["grad_cam"].isfinite().all()
 
 
 def test_a_module_in_use_can_be_copied() -> None:
@@ -112,8 +112,8 @@ def test_the_copy_packs_convolution_batch_norm_and_activation(net: nn.Module) ->
 
 @pytest.mark.parametrize("layer", ["stem.0", "stem.1", "stem.2", "stem", "last.0", "last"])
 def test_the_packed_copy_gives_the_same_maps(net: nn.Module, images: Tensor, layer: str) -> None:
-    expected = explain(net, images, layer, 2, ALL)
-    result = explain(accelerate(net, [layer]), images, layer, 2, ALL)
+    expected = explain(net, images, layer, target=2, methods=ALL)
+    result = explain(accelerate(net, [layer]), images, layer, target=2, methods=ALL)
     torch.testing.assert_close(result.logits, expected.logits)
     for name in ALL:
         torch.testing.assert_close(result.raw[name], expected.raw[name], rtol=1e-4, atol=1e-6)
@@ -153,5 +153,5 @@ def test_a_kept_part_that_ends_in_a_convolution_keeps_its_output(images: Tensor)
     for layer, norm in (("part", nn.BatchNorm2d), ("norm", nn.Identity), ("relu", nn.Identity)):
         fast = accelerate(model, [layer])
         assert type(fast.norm) is norm
-        expected, found = (explain(network, images, layer, 1) for network in (model, fast))
+        expected, found = (explain(network, images, layer, target=1) for network in (model, fast))
         torch.testing.assert_close(found.raw["grad_cam"], expected.raw["grad_cam"])

@@ -87,6 +87,6 @@ def test_a_pooling_network_is_explained_to_the_last_bit(images: Tensor) -> None:
     ).eval()
     with torch.no_grad():
         logits = net(images)
-    result = explain(net, images, "3", 1)
+    result = explain(net, images, "3", target=1)
     assert torch.equal(result.logits, logits)
     assert "forward" not in net[2].__dict__

@@ -166,13 +166,13 @@ def test_maps_of_an_early_layer_are_torchs_and_less_is_kept(
     layer = networks.LAYERS[arch]["stage2"]
     monkeypatch.setattr(recording, "LARGE", 0)
     with kept() as few:
-        lean = explain(model, images, layer, 0, tuple(METHODS))
-    classes = explain_classes(model, images, layer, [1, 3])
+        lean = explain(model, images, layer, target=0, methods=tuple(METHODS))
+    classes = explain_classes(model, images, layer, classes=[1, 3])
     assert not any("forward" in module.__dict__ for module in model.modules())
     monkeypatch.setattr(recording, "_FORWARDS", {})
     with kept() as many:
-        usual = explain(model, images, layer, 0, tuple(METHODS))
-    expected = explain_classes(model, images, layer, [1, 3])
+        usual = explain(model, images, layer, target=0, methods=tuple(METHODS))
+    expected = explain_classes(model, images, layer, classes=[1, 3])
     assert features_kept(few, model) < share * features_kept(many, model)
     assert torch.equal(lean.logits, usual.logits)
     for method, raw in usual.raw.items():

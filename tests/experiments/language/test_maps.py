@@ -44,7 +44,7 @@ def test_word_maps_are_those_of_each_sentence_alone(speaker: Talker) -> None:
             Saying(speaker.captioner, tokens[row]),
             normalize(images[row : row + 1]),
             LAYERS["last"],
-            sequence_targets.word(place, int(tokens[row, place + 1])),
+            target=sequence_targets.word(place, int(tokens[row, place + 1])),
         )
         torch.testing.assert_close(
             together[row, place], alone.maps["grad_cam"][0], rtol=1e-3, atol=1e-3

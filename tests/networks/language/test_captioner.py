@@ -132,7 +132,7 @@ def test_a_word_of_each_image_is_explained_at_every_named_layer(captioner, image
     tokens = WORDS.encode(["a b", "c"])
     model = Saying(captioner, tokens)
     for layer in LAYERS.values():
-        found = cams.explain(model, images, layer, sequence_targets.word([1, 0], [4, 5]))
+        found = cams.explain(model, images, layer, target=sequence_targets.word([1, 0], [4, 5]))
         assert found.maps["grad_cam"].shape == (2, 96, 96)
     with torch.no_grad():
         expected = model(images).log_softmax(2)

@@ -39,7 +39,7 @@ def test_maps_are_those_of_explain(
     found = bench.explanation(selection)
     x = networks.normalize(torch.tensor(bench.pixels(selection)).permute(2, 0, 1)[None])
     layer, target = networks.LAYERS["efficientnet_b0"][role], make_target(kind, 3, 1)
-    expected = cams.explain(bench.model(NETWORK), x, layer, target, list(METHODS))
+    expected = cams.explain(bench.model(NETWORK), x, layer, target=target, methods=list(METHODS))
     for name in METHODS:
         scale = expected.raw[name].abs().max()
         torch.testing.assert_close(found.raw[name] / scale, expected.raw[name] / scale)

@@ -34,27 +34,35 @@ def accelerate(
     check: Tensor | None = None,
     methods: Sequence[str] = tuple(METHODS),
 ) -> nn.Module:
-    """Copy of `model` in evaluation mode that gives the same maps at `layers` in less time.
+    """Copy a network so that the copy gives the same maps at `layers` in less time.
 
-    The batch norm and the activation that follow a convolution become part of it: at any *other*
-    such convolution the copy's output is that of what follows, so name here every layer to be
-    explained.
-    In float32 maps agree to rounding. A shorter type must prove itself on `check`: it does at the
-    last layer of the shipped networks, but not for XGrad-CAM at a signed layer, which divides by a
-    sum near zero.
+    The batch norm and the activation that follow a convolution become part of it. At any *other*
+    such convolution, the copy's output is therefore that of what follows: name here every layer to
+    be explained. In float32, maps agree to rounding. A shorter type must prove itself on `check`.
+    It does at the last layer of the shipped networks, but not for XGrad-CAM at a signed layer,
+    which divides by a sum near zero.
 
     Args:
-        model: a network that `torch.fx` can trace; left as it is.
-        layers: names or modules whose own output stays what it is.
-        dtype: of weights and features; images are cast on entry.
-        check: (N, channels, *size) images such as will be explained; the maps of each, for its
-            predicted class, must correlate with those of `model` to at least `AGREEMENT`.
-        methods: whose maps are checked; none = trust the copy.
+        model: a network that `torch.fx` can trace. It is left as it is.
+        layers: names or modules whose own output stays as it is.
+        dtype: of weights and features. Images are cast on entry.
+        check: (N, channels, *S), images like those to be explained. The maps of each image, for
+            its predicted class, must correlate with those of `model` to at least `AGREEMENT`.
+        methods: the methods whose maps are checked. An empty list trusts the copy.
+
+    Returns:
+        The copy, in evaluation mode.
 
     Raises:
         LayerNotFoundError: a layer does not exist.
-        ExplainError: the network cannot be traced, `dtype` is shorter than float32 and there is
-            no `check`, or the maps differ.
+        ExplainError: the network cannot be traced, `dtype` is shorter than float32 and `check` is
+            missing, or the maps differ.
+
+    Example:
+        >>> norm = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()]
+        >>> net = nn.Sequential(*norm, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        >>> accelerate(net, ["2"])[1]
+        Identity()
     """
     if check is None and torch.finfo(dtype).bits < 32:
         raise ExplainError(
@@ -89,16 +97,32 @@ def agreement(
     layers: Sequence[str],
     methods: Sequence[str] = tuple(METHODS),
 ) -> dict[tuple[str, str], float]:
-    """(layer, method) -> least correlation, over the images, of two networks' raw maps.
+    """Measure how well the raw maps of two networks agree.
 
     Both are explained for the class that `model` predicts. Two maps without any variation, all
-    zero for example, agree; one without does not.
+    zero for example, agree; a map with and a map without variation do not.
+
+    Args:
+        model: the network that gives the expected maps.
+        fast: the network that is compared with it.
+        images: (N, channels, *S).
+        layers: dotted names.
+        methods: names in `METHODS`.
+
+    Returns:
+        (layer, method) -> the least correlation over the images, in [-1, 1].
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        >>> worst = agreement(net, net, torch.rand(2, 3, 8, 8), ["0"], ["grad_cam"])
+        >>> round(worst["0", "grad_cam"], 6)
+        1.0
     """
-    expected = explain_layers(model, images, layers, None, methods)
+    expected = explain_layers(model, images, layers, target=None, methods=methods)
     target = expected[layers[0]].logits.argmax(dim=1)
-    found = explain_layers(fast, images, layers, target, methods)
+    actual = explain_layers(fast, images, layers, target=target, methods=methods)
     return {
-        (layer, name): float(_correlation(expected[layer].raw[name], found[layer].raw[name]).min())
+        (layer, name): float(_correlation(expected[layer].raw[name], actual[layer].raw[name]).min())
         for layer in layers
         for name in methods
     }
@@ -113,10 +137,10 @@ def _correlation(first: Tensor, second: Tensor) -> Tensor:
     return torch.where(product > 0, (one * other).sum(dim=1) / product, both_flat.double())
 
 
-def _refuse_other_maps(found: dict[tuple[str, str], float], dtype: torch.dtype) -> None:
+def _refuse_other_maps(correlations: dict[tuple[str, str], float], dtype: torch.dtype) -> None:
     worst = [
         f"{name} at {layer} {value:.4f}"
-        for (layer, name), value in found.items()
+        for (layer, name), value in correlations.items()
         if value < AGREEMENT
     ]
     if worst:

@@ -1,10 +1,10 @@
-"""Recording that keeps what the gradient of features needs, and nothing for that of weights.
+"""Record what the gradient of features needs, and nothing for the gradient of weights.
 
 torch keeps the input of every convolution and batch norm. For the gradient of a layer's features in
-evaluation mode a convolution needs its weights alone, and batch norm a factor per channel: about
-half the memory, fresh pages of which cost as much as the arithmetic on them. Outputs are torch's to
-the last bit and gradients up to rounding: a pointwise convolution is undone by a matrix product,
-on the cells it has seen where it has a stride; torch makes that gradient of all cells twice.
+evaluation mode, a convolution needs its weights alone and a batch norm a factor per channel. At
+early layers this saves a third of the peak memory (docs/method_cards.md). Outputs equal torch's to
+the last bit, and gradients up to rounding: the gradient of a pointwise convolution is a matrix
+product, on the cells that its stride has used.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -25,14 +26,18 @@ LARGE = 2**18  # numbers; on less, calling a Python function costs more than it 
 def lean_recording(modules: Iterable[nn.Module]) -> Iterator[None]:
     """In the block, usual convolutions and batch norms record no more than they need.
 
-    For networks in evaluation mode whose parameters' gradients nobody asks for.
+    Only for networks in evaluation mode whose parameters need no gradient, and only in this thread:
+    in another one the modules record everything.
+
+    Args:
+        modules: all modules of a network.
     """
-    changed = []
+    changed, thread = [], get_ident()
     try:
         for module in modules:
             forward = _FORWARDS.get(type(module))
             if forward is not None and "forward" not in module.__dict__:
-                module.__dict__["forward"] = partial(forward, module)  # quicker than setattr
+                module.__dict__["forward"] = partial(forward, thread, module)  # not slow setattr
                 changed.append(module)
         yield
     finally:
@@ -40,10 +45,11 @@ def lean_recording(modules: Iterable[nn.Module]) -> Iterator[None]:
             module.__dict__.pop("forward", None)
 
 
-def _recorded(features: Tensor) -> bool:
-    """Whether a gradient of large contiguous features is being recorded on a CPU."""
+def _recorded(features: Tensor, thread: int) -> bool:
+    """Whether this thread records a gradient of large contiguous features on a CPU."""
     return (
         features.requires_grad
+        and get_ident() == thread
         and torch.is_grad_enabled()
         and features.device.type == "cpu"
         and features.ndim == 4
@@ -53,16 +59,16 @@ def _recorded(features: Tensor) -> bool:
     )
 
 
-def _convolve(layer: nn.Conv2d, features: Tensor) -> Tensor:
+def _convolve(thread: int, layer: nn.Conv2d, features: Tensor) -> Tensor:
     plain = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-    if plain and _recorded(features):
+    if plain and _recorded(features, thread):
         return _Convolution.apply(features, layer)
     return nn.Conv2d.forward(layer, features)
 
 
-def _normalise(layer: nn.BatchNorm2d, features: Tensor) -> Tensor:
+def _normalise(thread: int, layer: nn.BatchNorm2d, features: Tensor) -> Tensor:
     variance = layer.running_var
-    if variance is not None and layer.affine and not layer.training and _recorded(features):
+    if variance is not None and layer.affine and not layer.training and _recorded(features, thread):
         factor = layer.weight.detach() / (variance + layer.eps).sqrt()
         return _BatchNorm.apply(features, layer, factor[:, None, None])
     return nn.BatchNorm2d.forward(layer, features)
@@ -93,11 +99,11 @@ class _Convolution(torch.autograd.Function):
             *(layer.kernel_size, layer.stride, layer.padding, layer.dilation),
             strict=True,
         )
-        unseen = [  # cells at the far side that no window reached
+        unused = [  # cells at the far side that no window reached
             cells + 2 * padding - dilation * (kernel - 1) - 1 - (windows - 1) * stride
             for cells, windows, kernel, stride, padding, dilation in sides
         ]
-        sizes = (layer.stride, layer.padding, unseen, layer.groups, layer.dilation)
+        sizes = (layer.stride, layer.padding, unused, layer.groups, layer.dilation)
         return conv_transpose2d(gradient, weight, None, *sizes), None
 
 
@@ -109,13 +115,13 @@ def _pointwise(gradient: Tensor, weight: Tensor) -> Tensor:
 
 
 def _spread(gradient: Tensor, size: torch.Size, stride: tuple[int, ...]) -> Tensor:
-    """The gradient on the cells that a stride has seen, zero on the others."""
+    """The gradient on the cells that a stride has used, zero on the others."""
     down, right = stride
     if down == right == 1:
         return gradient
-    found = gradient.new_zeros(size)
-    found[:, :, ::down, ::right] = gradient
-    return found
+    spread = gradient.new_zeros(size)
+    spread[:, :, ::down, ::right] = gradient
+    return spread
 
 
 class _BatchNorm(torch.autograd.Function):

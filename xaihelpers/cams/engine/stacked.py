@@ -20,7 +20,7 @@ _XGRAD_EPS: float = inspect.signature(xgrad_cam).parameters["eps"].default
 
 
 def raw_maps(activations: Tensor, gradients: Tensor, methods: Sequence[str]) -> dict[str, Tensor]:
-    """Raw signed maps of several methods and scores.
+    """Compute the raw signed maps of several methods and scores.
 
     Args:
         activations: (N, K, *S).
@@ -28,7 +28,12 @@ def raw_maps(activations: Tensor, gradients: Tensor, methods: Sequence[str]) -> 
         methods: names in `METHODS`.
 
     Returns:
-        Method -> (C, N, *S), in float32 or, if that is what came in, float64.
+        Method -> (C, N, *S), in float64 if the arguments are float64, else in float32.
+
+    Example:
+        >>> ones = torch.ones(1, 2, 3, 3)
+        >>> raw_maps(ones, ones[None], ["grad_cam", "hires_cam"])["hires_cam"].shape
+        torch.Size([1, 1, 3, 3])
     """
     activations, gradients = (
         tensor.detach() if tensor.dtype == torch.float64 else tensor.detach().float()

@@ -52,7 +52,9 @@ def word_maps(
         if len(rows):
             target = word(place, tokens[rows, place + 1], raw)
             model = Saying(talker.captioner, tokens[rows])
-            heat[rows, place] = explain(model, batch[rows], layer, target, [method]).maps[method]
+            heat[rows, place] = explain(
+                model, batch[rows], layer, target=target, methods=[method]
+            ).maps[method]
     return heat
 
 
@@ -143,7 +145,7 @@ def answer_maps(
     for part in torch.arange(len(asked)).split(chunk):
         target = answer(None if wanted is None else wanted[part], raw)
         model = Asked(talker.vqa, tokens[part])
-        found = explain(model, normalize(images[part]), layer, target, [method])
+        found = explain(model, normalize(images[part]), layer, target=target, methods=[method])
         heat.append(found.maps[method])
         given += [names[number] for number in found.logits.argmax(dim=1).tolist()]
     return torch.cat(heat), given

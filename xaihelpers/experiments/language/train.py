@@ -13,7 +13,7 @@ import torchmetrics
 from torch import Tensor, nn
 
 from xaihelpers import datasets, files, networks
-from xaihelpers.cams.engine.forward import evaluating
+from xaihelpers.cams.engine.modes import evaluating
 from xaihelpers.datasets.rendered import chest as chest_xray
 from xaihelpers.datasets.rendered import scenes as scene_set
 from xaihelpers.datasets.rendered.chest import reports as findings

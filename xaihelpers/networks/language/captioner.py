@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from xaihelpers.cams.engine.forward import evaluating
+from xaihelpers.cams.engine.modes import evaluating
 from xaihelpers.errors import LanguageError
 from xaihelpers.networks.language.reader import END, GRID, PAD, START, Eye, Given, Sighted
 

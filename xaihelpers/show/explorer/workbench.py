@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from xaihelpers import networks
 from xaihelpers.cams import Explanation, hooks, targets
-from xaihelpers.cams.engine.forward import undisturbed
+from xaihelpers.cams.engine.modes import undisturbed
 from xaihelpers.cams.methods import METHODS
 from xaihelpers.metrics import localization
 from xaihelpers.show.explorer import pictures

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaihelpers.cams.engine.forward import evaluating
+from xaihelpers.cams.engine.modes import evaluating
 from xaihelpers.cams.hooks import unwrap
 from xaihelpers.errors import LayerNotFoundError
 
