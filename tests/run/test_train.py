@@ -101,7 +101,7 @@ def test_the_command_trains_what_the_data_root_holds(
 
 
 def test_a_setup_that_does_not_exist_is_refused(home: Path) -> None:
-    with pytest.raises(SetupError, match="unknown study 'nope': expected one of fundus"):
+    with pytest.raises(SetupError, match="unknown setup 'nope': expected one of fundus"):
         train.run("nope", None, 0, "", "quick")
 
 

@@ -66,7 +66,7 @@ def test_a_data_root_without_real_data_is_refused(tmp_path: Path) -> None:
         data_name("fundus", str(tmp_path))
     with pytest.raises(SetupError, match="is not a folder"):
         data_name("fundus", str(tmp_path / "nowhere"))
-    with pytest.raises(SetupError, match="unknown study 'aptos'"):
+    with pytest.raises(SetupError, match="unknown setup 'aptos'"):
         data_name("aptos")
 
 

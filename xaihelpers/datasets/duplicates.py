@@ -89,7 +89,8 @@ def cluster(hashes: Sequence[str], groups: Sequence[str], within: int) -> np.nda
             "" is no group.
         within: pictures that differ in at most so many bits belong together.
 
-    >>> cluster(["00" * 32, "01" * 32, "ff" * 32, ""], ["", "", "a", "a"], within=2).tolist()
+    >>> codes = ["00" * 32, "01" + "00" * 31, "ff" * 32, ""]
+    >>> cluster(codes, ["", "", "a", "a"], within=2).tolist()
     [0, 0, 1, 1]
     """
     readable = np.array([n for n, code in enumerate(hashes) if code], dtype=int)

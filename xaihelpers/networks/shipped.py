@@ -79,7 +79,7 @@ SHIPPED |= {
         *((name, 1e-3, (64,) * 4, (128,)) for name in SMALL),
     )
 }
-# A real start for any study: ImageNet weights out of a package, a short run at their own size.
+# A real start for any setup: ImageNet weights out of a package, a short run at their own size.
 FINE_TUNED: dict[str, Recipe] = {
     imagenet.ARCH: Recipe((Cycle(1e-3, (imagenet.SIZE,) * 6),), batch_size=16, patience=None)
 }
@@ -87,7 +87,7 @@ FP16_POINTS = 0.2  # largest loss of accuracy or kappa, in points, that fp16 may
 
 
 def train_shipped(
-    study: str,
+    setup_name: str,
     arch: str,
     train: Dataset[Any],
     validation: Dataset[Any],
@@ -104,7 +104,7 @@ def train_shipped(
     work: Path | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Train the network of a study, test it, save it with its card; return the card.
+    """Train the network of a setup, test it, save it with its card; return the card.
 
     Finished work is not done again: a checkpoint with the same recipe, data and seed is kept, and
     an interrupted training goes on from its last save. VGGs are trained with batch norm, which is
@@ -112,29 +112,36 @@ def train_shipped(
     "metrics_fp32" those before rounding.
 
     Args:
-        study: name of the data set; with `arch` it selects the recipe of `SHIPPED`.
-        train, validation, test: map-style data sets of (uint8 image (3, H, W), int label).
-        classes, origin ("rendered" or "real"), data_version: what the card says of the data.
-        recipe: another recipe than that of `SHIPPED`, or of `FINE_TUNED` where the study has none.
+        setup_name: name of the setup; with `arch` it selects the recipe of `SHIPPED`.
+        arch: name of the network.
+        train: map-style data set of (uint8 image (3, H, W), int label).
+        validation: the same.
+        test: the same.
+        classes: names of the classes, for the card.
+        origin: "rendered" or "real", for the card.
+        data_version: what the data are, for the card.
+        seed: of the network's start and of every draw.
+        recipe: another recipe than that of `SHIPPED`, or of `FINE_TUNED` where the setup has none.
         weights: "imagenet" starts from ImageNet weights, for "efficientnet_lite0" those of a
             package; where they cannot be had, a notice is printed and `start`, or a fresh network,
             is used.
         start: a checkpoint of this project to start from.
         output: checkpoint to write; by default where `load_shipped` looks for it.
         work: folder for resumable state, removed at the end; by default under `data_dir()`.
+        progress: whether to show progress bars.
 
     Raises:
-        KeyError: no recipe for this study, and none given.
+        KeyError: no recipe for this setup, and none given.
         TrainingError, StorageError, CheckpointError: as `fit` and `checkpoints.save`.
     """
-    recipe = recipe or _recipe(study, arch)
-    output = output or checkpoints.shipped_path(study, arch)
-    data = {"name": study, "origin": origin, "version": data_version}
-    card: dict[str, Any] = {"study": study, "arch": arch, "classes": list(classes)}
+    recipe = recipe or _recipe(setup_name, arch)
+    output = output or checkpoints.shipped_path(setup_name, arch)
+    data = {"name": setup_name, "origin": origin, "version": data_version}
+    card: dict[str, Any] = {"study": setup_name, "arch": arch, "classes": list(classes)}
     card |= {"data": data, "seed": seed, "recipe": recipe.as_dict()}
     if (done := checkpoints.finished(output, card)) is not None:
         return done
-    work = work or data_dir() / "training" / f"{study}_{arch}-{origin}-seed{seed}"
+    work = work or data_dir() / "training" / f"{setup_name}_{arch}-{origin}-seed{seed}"
     model, card["start"] = _start(arch, len(classes), seed, weights, start)
     card["history"] = fit(
         model,
@@ -155,13 +162,13 @@ def train_shipped(
     return card
 
 
-def _recipe(study: str, arch: str) -> Recipe:
-    if (study, arch) not in SHIPPED and arch in FINE_TUNED:
+def _recipe(setup_name: str, arch: str) -> Recipe:
+    if (setup_name, arch) not in SHIPPED and arch in FINE_TUNED:
         return FINE_TUNED[arch]
-    if (study, arch) not in SHIPPED:
+    if (setup_name, arch) not in SHIPPED:
         known = ", ".join(" ".join(pair) for pair in SHIPPED)
-        raise KeyError(f"no recipe for {study} {arch}; there are: {known}. Or pass a recipe")
-    return SHIPPED[study, arch]
+        raise KeyError(f"no recipe for {setup_name} {arch}; there are: {known}. Or pass a recipe")
+    return SHIPPED[setup_name, arch]
 
 
 def _start(

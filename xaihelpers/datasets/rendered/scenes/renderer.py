@@ -57,7 +57,7 @@ def things(
         DataError: an argument is out of range.
 
     >>> [thing.shape for thing in things("test", 11)]
-    ['star', 'moon']
+    ['star', 'square', 'heart']
     """
     layout = _layout(split, index, seed, size, label)
     return _seen(layout, _masks(layout, [coverage(t.outline, size) for t in layout], size))
