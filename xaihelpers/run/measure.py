@@ -48,6 +48,12 @@ MEASUREMENTS: dict[str, Measurement] = {
         "failures.measure", "adversarial images and their maps: c13_attacks.csv", "measure_attacks"
     ),
     "marker": Measurement("marker.measure", "text burned into radiographs: c8_marker.csv"),
+    "photographs": Measurement(
+        "photographs.measure", "real photographs, the grid pointing game: photographs_*.csv"
+    ),
+    "starts": Measurement(
+        "photographs.starts", "a start from ImageNet weights against from scratch: starts.csv"
+    ),
 }
 
 

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from xaihelpers.cams import METHODS
 from xaihelpers.datasets.real import imagenet_sample
 from xaihelpers.errors import EvaluationError
 from xaihelpers.experiments.photographs import measure as photographs
 from xaihelpers.experiments.photographs.measure import Order, accuracy, confident
+from xaihelpers.run import cli
 
 
 def test_accuracy_by_hand() -> None:
@@ -50,7 +52,7 @@ SMALL = Order(grids=1, size=64, roles=("last", "stage5"))
 
 
 def test_the_tables_hold_every_method_at_every_layer_and_what_they_rest_on(sample: Path) -> None:
-    tables = photographs.measure(sample, SMALL)
+    tables = photographs.measured_tables(sample, SMALL)
     game = tables["photographs_grid_pointing"]
     assert len(game) == 2 * len(photographs.METHODS)
     assert set(game["layer"]) == {"bn2", "blocks.6"}
@@ -69,7 +71,7 @@ def test_the_tables_hold_every_method_at_every_layer_and_what_they_rest_on(sampl
 
 
 def test_at_the_pooled_layer_three_methods_are_one(sample: Path) -> None:
-    game = photographs.measure(sample, SMALL)["photographs_grid_pointing"]
+    game = photographs.measured_tables(sample, SMALL)["photographs_grid_pointing"]
     last = game[game["layer"] == "bn2"].set_index("method")["mean"]
     assert last["hires_cam"] == pytest.approx(last["grad_cam"], abs=1e-5)
     assert last["xgrad_cam"] == pytest.approx(last["grad_cam"], abs=1e-5)
@@ -78,15 +80,15 @@ def test_at_the_pooled_layer_three_methods_are_one(sample: Path) -> None:
 def test_a_second_run_reads_what_the_first_one_kept(
     sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = photographs.measure(sample, SMALL)
+    first = photographs.measured_tables(sample, SMALL)
     monkeypatch.setattr("xaihelpers.study.grid_game.explain_layers", None)
-    second = photographs.measure(sample, SMALL)
+    second = photographs.measured_tables(sample, SMALL)
     for name, table in first.items():
         pd.testing.assert_frame_equal(second[name], table)
 
 
 def test_tables_and_chart_are_written_and_no_photograph(sample: Path) -> None:
-    paths = photographs.write(photographs.measure(sample, SMALL))
+    paths = photographs.write(photographs.measured_tables(sample, SMALL))
     home = sample / "home" / "results"
     assert sorted(path.relative_to(home).as_posix() for path in paths) == [
         "figures/photographs_grid_pointing.png",
@@ -97,8 +99,17 @@ def test_tables_and_chart_are_written_and_no_photograph(sample: Path) -> None:
 
 
 def test_another_order_is_printed_and_not_written(
-    sample: Path, capsys: pytest.CaptureFixture[str]
+    sample: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert photographs.run(sample, SMALL) == 0
+    monkeypatch.setattr(photographs, "METHODS", {"grad_cam": METHODS["grad_cam"]})
+    words = ["--data-root", str(sample), "--grids", "1", "--size", "64"]
+    assert cli.main(["measure", "photographs", *words]) == 0
     assert "not written" in capsys.readouterr().out
     assert not (sample / "home" / "results").exists()
+
+
+def test_a_folder_without_photographs_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["measure", "photographs", "--data-root", str(tmp_path)]) == 2
+    assert "no photographs named <wnid>_<name>.JPEG" in capsys.readouterr().err

@@ -86,7 +86,7 @@ def test_a_stopped_comparison_goes_on_with_the_trainings_that_are_left(
 @pytest.mark.slow
 def test_two_trainings_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAIHELPERS_HOME", str(tmp_path))
-    path = starts.write(starts.measure(ORDER))
+    path = starts.write(starts.measured_table(ORDER))
     found = pd.read_csv(path)
     assert found["start"].tolist() == ["imagenet", "scratch", "imagenet - scratch"]
     assert (found["images"] == 6).all()

@@ -1,6 +1,8 @@
 """The ImageNet network on 1,000 photographs: accuracy, and the grid pointing game layer by layer.
 
-Writes numbers and a chart, never a photograph:
+    python -m xaihelpers measure photographs --data-root FOLDER
+
+writes numbers and a chart, never a photograph:
 `tables/photographs_accuracy.csv`, `tables/photographs_grid_pointing.csv`,
 `figures/photographs_grid_pointing.png`.
 
@@ -10,6 +12,7 @@ sees them alone, the surest first, as many as the grids need, so that no picture
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -116,7 +119,7 @@ def _kept(rests_on: dict[str, object], order: Order) -> Path:
     return files.data_dir() / "cache" / "photographs" / f"grid_pointing_{name}"
 
 
-def measure(data_root: str | Path, order: Order | None = None) -> dict[str, pd.DataFrame]:
+def measured_tables(data_root: str | Path, order: Order | None = None) -> dict[str, pd.DataFrame]:
     """Measure accuracy and the grid pointing game; a stopped run goes on where it was.
 
     Args:
@@ -176,18 +179,31 @@ def write(tables: dict[str, pd.DataFrame]) -> list[Path]:
     return paths
 
 
-def run(data_root: str | Path, order: Order | None = None) -> int:
-    """Measure, print, and write the tables and the chart; returns 0.
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `measure`."""
+    usual = Order()
+    parser.add_argument("--data-root", required=True, help="the folder of <wnid>_<name>.JPEG")
+    parser.add_argument("--side", type=int, default=usual.side, help="photographs a side of a grid")
+    parser.add_argument("--grids", type=int, default=usual.grids, help="how many grids")
+    parser.add_argument("--questions", type=int, default=usual.questions, help="asked of each grid")
+    parser.add_argument("--size", type=int, default=usual.size, help="px, side of a photograph")
+    parser.add_argument("--seed", type=int, default=usual.seed, help="of the draw")
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Measure and print; write the tables and the chart if this is the stored tables' order.
 
     Args:
-        data_root: see `measure`.
-        order: another order than that of the stored tables is printed only.
+        options: those of `add_options`.
+
+    Raises:
+        XaiError: as `measured_tables`.
     """
-    tables = measure(data_root, order)
+    order = Order(options.side, options.grids, options.questions, options.size, options.seed)
+    tables = measured_tables(options.data_root, order)
     for table in tables.values():
         print(table.drop(columns=["versions"]).to_string(index=False))
-    if order in (None, Order()):
+    if order == Order():
         print("wrote", *write(tables))
     else:
         print("not written: the stored tables are another sample")
-    return 0

@@ -1,11 +1,16 @@
 """Does a start from ImageNet weights help, where the budget is small? Five trainings of each.
 
 EfficientNet-Lite0 on rendered images, from the package's ImageNet weights and from scratch: the
-same images, recipe, epochs and seeds. Writes `tables/starts.csv`.
+same images, recipe, epochs and seeds.
+
+    python -m xaihelpers measure starts
+
+writes `tables/starts.csv`.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -154,7 +159,7 @@ def _each(values: Sequence[float] | np.ndarray | pd.Series) -> str:
     return " ".join(f"{value:.3f}" for value in values)
 
 
-def measure(order: Order | None = None) -> pd.DataFrame:
+def measured_table(order: Order | None = None) -> pd.DataFrame:
     """Train every network that is not yet trained, and compare the starts.
 
     Args:
@@ -177,3 +182,23 @@ def write(found: pd.DataFrame) -> Path:
     path = files.results_dir() / "tables" / "starts.csv"
     save_table(found, path)
     return path
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `measure`."""
+    usual = Order()
+    parser.add_argument("--data", default=usual.data, help="a rendered set")
+    parser.add_argument("--train", type=int, default=usual.train, help="training images")
+    parser.add_argument("--epochs", type=int, default=usual.epochs, help="of every training")
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Compare the starts and print; write the table if this is the stored table's order.
+
+    Args:
+        options: those of `add_options`.
+    """
+    order = Order(options.data, train=options.train, epochs=options.epochs)
+    found = measured_table(order)
+    print(found.to_string(index=False))
+    print(f"wrote {write(found)}" if order == Order() else "not written: another order")
