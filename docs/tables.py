@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from xaihelpers.claims.types import VERDICTS
+from xaihelpers.claims.verdicts import VERDICTS
 from xaihelpers.experiments import CLAIMS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,12 +11,14 @@ from tests.cases.claim_case import Stub, above, below, reasons, settle, write_ch
 from xaihelpers import files, networks
 from xaihelpers.chapters import files as chapters
 from xaihelpers.chapters import runner
-from xaihelpers.claims import Claim, Measure, digests, records, rules
+from xaihelpers.claims import Amendment, Claim, Judgement, Measure, digests, records, rules
 from xaihelpers.datasets.rendered import chest as chest_xray
 from xaihelpers.errors import ClaimError
 from xaihelpers.experiments import CLAIMS, LEDGER
 from xaihelpers.networks import checkpoints
 from xaihelpers.run import cli
+
+GAIN = rules.Effect(smallest=0.5, margin=0.3)
 
 # Ageing
 
@@ -221,6 +223,34 @@ def test_writers_at_the_same_time_lose_nothing(
     for folder in folders:
         assert list(LEDGER.read(folder)) == [f"{name}/rendered" for name in CLAIMS]
     assert "not yet settled | not yet" not in (tmp_path / "claims.md").read_text()
+
+
+def test_the_page_shows_the_reason_and_the_figure_that_decided(
+    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged(measures: rules.Measures) -> Judgement:
+        parts = {name: GAIN.judge(measures, name) for name in ("share", "other")}
+        return rules.across(parts)
+
+    monkeypatch.setitem(CLAIMS, "C1", replace(claim, rule=judged, measures=("share", "other")))
+    measures = {"share": Measure(0.6, 0.4, 0.7), "other": Measure(0.1, 0.0, 0.2, n=9, trainings=5)}
+    rest: dict[str, Any] = {"seed": 0, "profile": "quick", "results": tmp_path}
+    LEDGER.settle("C1", measures, sources=[], **rest)
+    page = (tmp_path / "claims.md").read_text()
+    assert "**undecided: refuted for other; undecided for share**: share 0.6 [0.4, 0.7]" in page
+    assert "| other | 0.1 [0, 0.2], n = 9, 5 trainings |" in page
+    assert LEDGER.read(tmp_path)["C1/rendered"].verdict == "undecided"
+
+
+def test_the_page_shows_what_was_amended_after_a_figure_was_seen(
+    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amendment = Amendment(when="2026-11-21", what="80 images became 160", verdict_before="refuted")
+    monkeypatch.setitem(CLAIMS, "C1", replace(claim, amendments=(amendment,)))
+    page = LEDGER.text(tmp_path)
+    row = next(line for line in page.splitlines() if line.startswith("| [**C1**]"))
+    assert row.split(" | ")[3] == "2026-11-21"
+    assert "- Amended on 2026-11-21: 80 images became 160. Verdict before: refuted." in page
 
 
 # The command

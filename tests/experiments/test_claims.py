@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from xaihelpers.claims import ClaimError, Measure
-from xaihelpers.claims.types import VERDICTS
+from xaihelpers.claims.verdicts import VERDICTS
 from xaihelpers.experiments import CLAIMS, LEDGER
 
 

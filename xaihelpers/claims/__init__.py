@@ -4,7 +4,8 @@ from xaihelpers.extras import require
 
 require("study")
 
-from xaihelpers.claims.types import Claim, Measure, Verdict
+from xaihelpers.claims.types import Amendment, Claim, Measure
+from xaihelpers.claims.verdicts import Judgement, Verdict
 from xaihelpers.errors import ClaimError
 
-__all__ = ["Claim", "ClaimError", "Measure", "Verdict"]
+__all__ = ["Amendment", "Claim", "ClaimError", "Judgement", "Measure", "Verdict"]

@@ -77,7 +77,7 @@ def rule(claim: Claim) -> str:
     """
     read = [vars(Measure)[name].fget for name in ("known", "lowest", "highest")]
     expected = repr((claim.measures, claim.optional))
-    return _short("\n".join([*sorted(reached(claim.rule, Claim.judge, *read)), expected]))
+    return _short("\n".join([*sorted(reached(claim.rule, Claim.judgement, *read)), expected]))
 
 
 def chapter(name: str) -> str:

@@ -17,7 +17,8 @@ HEAD = """# Claims of the sources
 
 Every claim of the sources that these chapters teach from, and what became of it. The rule that
 gives the verdict was written before the figure was measured; no verdict here is typed by hand.
-Intervals are of 95 %.
+Intervals are of 95 %. *Amended* says when a rule, a number of images or a recipe was changed after
+a figure was seen.
 
 **Rendered** images are drawn by a program and show no patient: a figure in that column says
 something about methods and networks, nothing about medicine. **Real** is filled by
@@ -35,7 +36,8 @@ def text(claims: Iterable[Claim], stored: Stored, folder: Path) -> str:
     """The page of a results folder."""
     claims = list(claims)
     rows = [_row(claim, stored, folder) for claim in claims]
-    head = ["| claim | rendered images | real images | chapter, command |", "|---|---|---|---|"]
+    head = ["| claim | rendered images | real images | amended | chapter, command |"]
+    head += ["|---|---|---|---|---|"]
     sections = [_section(claim, stored, folder) for claim in claims]
     return "\n".join([HEAD, *head, *rows, "", *sections])
 
@@ -43,20 +45,21 @@ def text(claims: Iterable[Claim], stored: Stored, folder: Path) -> str:
 def _row(claim: Claim, stored: Stored, folder: Path) -> str:
     cells = [_cell(stored.get(f"{claim.id}/{origin}"), folder) for origin in ORIGINS]
     name = f"[**{claim.id}**](#{claim.id.lower()}) {claim.statement}"
-    return f"| {name} | {' | '.join(cells)} | {_chapter(claim)}, `{claim.command}` |"
+    dates = ", ".join(dict.fromkeys(amendment.when for amendment in claim.amendments)) or "-"
+    return f"| {name} | {' | '.join(cells)} | {dates} | {_chapter(claim)}, `{claim.command}` |"
 
 
 def _cell(entry: tuple[SettledClaim, Path] | None, folder: Path) -> str:
     if entry is None:
         return UNSETTLED
     settled, lies_in = entry
-    name, measure = next(iter(settled.measures.items()))
+    name = settled.headline
     mark = " *(stale)*" if stale(settled, lies_in) else ""
     sets = ", ".join(dict.fromkeys(data["name"] for data in settled.record["data"]))
     on = f" ({sets})" if sets else ""
     figure = settled.record["figure"]
     picture = f" [picture]({_picture(settled, lies_in, folder)})" if figure else ""
-    return f"**{settled.in_words}**{mark}: {_words(name)} {measure}{on}{picture}"
+    return f"**{settled.in_words}**{mark}: {_words(name)} {settled.measures[name]}{on}{picture}"
 
 
 def _picture(settled: SettledClaim, lies_in: Path, folder: Path) -> str:
@@ -86,6 +89,10 @@ def _section(claim: Claim, stored: Stored, folder: Path) -> str:
         "",
         f"- Measured: {claim.how.rstrip('.')}.",
         f"- Rule: {claim.rule_text.rstrip('.')}.",
+        *(
+            f"- Amended on {a.when}: {a.what.rstrip('.')}. Verdict before: {a.verdict_before}."
+            for a in claim.amendments
+        ),
         f"- Chapter {_chapter(claim)}; again with `{claim.command}`.",
         "",
     ]

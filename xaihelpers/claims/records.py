@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from xaihelpers.claims import digests
 from xaihelpers.claims.types import Claim, Measure
+from xaihelpers.claims.verdicts import Judgement
 from xaihelpers.errors import ClaimError
 
 RULE_CHANGED = "rule changed since"
@@ -37,15 +39,28 @@ class SettledClaim:
         If the rule is no longer the one that stood when they were taken, there is no verdict:
         a rule must not be fitted to figures that are known.
         """
+        return self.judgement.verdict if self.judgement else RULE_CHANGED
+
+    @cached_property
+    def judgement(self) -> Judgement | None:
+        """The verdict with its reason; None if the rule has changed."""
         if self.record["rule"] != digests.rule(self.claim):
-            return RULE_CHANGED
-        return self.claim.judge(self.measures)
+            return None
+        return self.claim.judgement(self.measures)
 
     @property
     def in_words(self) -> str:
-        """The verdict, with what it depends on."""
+        """The verdict, with its reason or with what it depends on."""
+        if self.judgement and self.judgement.reason:
+            return str(self.judgement)
         on = f" on {self.claim.depends_on}" if self.claim.depends_on else ""
         return f"depends{on}" if self.verdict == "depends" else self.verdict
+
+    @property
+    def headline(self) -> str:
+        """The name of the measure that the verdict rests on; the first if the rule names none."""
+        decided_by = self.judgement.decided_by if self.judgement else ()
+        return next(iter(decided_by or self.measures))
 
     def as_json(self) -> dict[str, Any]:
         """Everything that is stored, digest last."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
 
 from xaihelpers.claims import names
+from xaihelpers.claims.verdicts import VERDICTS, Judgement, Verdict
 from xaihelpers.errors import ClaimError, EvaluationError
 from xaihelpers.files import rounded
-
-Verdict = Literal["confirmed", "refuted", "depends", "not testable here"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 class IntervalLike(Protocol):
@@ -26,6 +24,8 @@ class IntervalLike(Protocol):
     def high(self) -> float: ...
     @property
     def count(self) -> int: ...
+    @property
+    def trainings(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Measure:
         high: the upper end.
         n: the number of independent things (images, networks) that it rests on.
         unit: "", "%", "px" and so on.
+        trainings: the number of trained networks that the interval covers; 0 where the interval
+            is one over images alone.
 
     Raises:
         ClaimError: one end of the interval without the other, or a value outside it.
@@ -52,12 +54,14 @@ class Measure:
     high: float | None = None
     n: int = 0
     unit: str = ""
+    trainings: int = 0
 
     def __post_init__(self) -> None:
         for name in ("value", "low", "high"):  # numpy and torch numbers become plain ones
             given = getattr(self, name)
             object.__setattr__(self, name, None if given is None else float(given))
-        object.__setattr__(self, "n", int(self.n))
+        for name in ("n", "trainings"):
+            object.__setattr__(self, name, int(getattr(self, name)))
         if (self.low is None) != (self.high is None):
             raise ClaimError("an interval needs both low and high")
         if self.known and self.low is not None and self.high is not None:
@@ -77,7 +81,9 @@ class Measure:
         ends = (interval.low, interval.estimate, interval.high)
         if not all(map(math.isfinite, ends)):
             return cls(math.nan)  # a share of an effect of 0
-        return cls(interval.estimate, min(ends), max(ends), interval.count, unit)
+        return cls(
+            interval.estimate, min(ends), max(ends), interval.count, unit, interval.trainings
+        )
 
     @property
     def known(self) -> bool:
@@ -100,7 +106,9 @@ class Measure:
             return "not measurable here"
         ends = f" [{_digits(self.low)}, {_digits(self.high)}]" if self.low is not None else ""
         unit = f" {self.unit}" if self.unit else ""
-        return f"{_digits(self.value)}{ends}{unit}" + (f", n = {self.n}" if self.n else "")
+        rests_on = [f"n = {self.n}"] if self.n else []
+        rests_on += [f"{self.trainings} trainings"] if self.trainings else []
+        return ", ".join([f"{_digits(self.value)}{ends}{unit}", *rests_on])
 
 
 def _digits(number: float | None) -> str:
@@ -124,7 +132,22 @@ def measure_or_nan(make: Callable[..., IntervalLike], *arguments: Any, **options
         return Measure(math.nan)
 
 
-Rule = Callable[[Mapping[str, Measure]], Verdict]
+Rule = Callable[[Mapping[str, Measure]], Verdict | Judgement]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amendment:
+    """A change of a claim's rule, number of images or recipe after a figure was seen.
+
+    Args:
+        when: the day of the change, as in "2026-11-21".
+        what: what was changed.
+        verdict_before: the verdict before the change; "none" where there was no record yet.
+    """
+
+    when: str
+    what: str
+    verdict_before: Verdict | Literal["none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +165,9 @@ class Claim:
         measures: patterns of the names that the rule reads, e.g. "{network}: gain"; each must be
             there, NaN where it cannot be measured on the data at hand (see `names`).
         optional: patterns of the names of further measures that may be reported.
-        depends_on: what the verdict depends on, shown beside "depends".
+        depends_on: what the verdict depends on, shown beside "depends" where the rule gives no
+            reason of its own.
+        amendments: what was changed after a figure was seen.
     """
 
     id: str
@@ -155,6 +180,7 @@ class Claim:
     measures: tuple[str, ...]
     optional: tuple[str, ...] = ()
     depends_on: str = ""
+    amendments: tuple[Amendment, ...] = ()
 
     @property
     def command(self) -> str:
@@ -162,9 +188,14 @@ class Claim:
         return f"python -m xaihelpers claims {self.id}"
 
     def judge(self, measures: Mapping[str, Measure]) -> Verdict:
-        """The verdict that follows from the measures, and no other.
+        """The verdict of `judgement`."""
+        return self.judgement(measures).verdict
 
-        "Not testable here" if the rule reads a measure that is NaN, or says so itself.
+    def judgement(self, measures: Mapping[str, Measure]) -> Judgement:
+        """The verdict that follows from the measures, and no other; with its reason.
+
+        "Not testable here" if the rule reads a measure that is NaN, or says so itself. A rule that
+        gives a `Judgement` says itself what becomes of such a measure.
 
         Raises:
             ClaimError: a measure is missing or misnamed, or the rule gives no verdict.
@@ -175,12 +206,16 @@ class Claim:
                 f"data is given as NaN. The rule: {self.rule_text}"
             )
         read = _ReadMeasures(measures)
-        verdict = self.rule(read)
-        if verdict not in VERDICTS:
-            raise ClaimError(f"{self.id}'s rule gave {verdict!r}, not one of {VERDICTS}")
-        if not all(measures[name].known for name in read.names):
-            return "not testable here"
-        return verdict
+        given = self.rule(read)
+        if isinstance(given, Judgement):
+            judgement = given
+        elif all(measures[name].known for name in read.names):
+            judgement = Judgement(given)
+        else:
+            judgement = Judgement("not testable here")
+        if judgement.verdict not in VERDICTS:
+            raise ClaimError(f"{self.id}'s rule gave {judgement.verdict!r}, not one of {VERDICTS}")
+        return judgement
 
 
 class _ReadMeasures(Mapping[str, Measure]):

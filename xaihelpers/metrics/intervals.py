@@ -1,4 +1,4 @@
-"""Bootstrap intervals: how far a figure would move with other images of the same kind."""
+"""Intervals: how far a figure would move with other images of the same kind, or other trainings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,24 @@ from xaihelpers.errors import EvaluationError
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its confidence interval; prints as `0.912 [0.895, 0.928]`."""
+    """An estimate with its confidence interval; prints as `0.912 [0.895, 0.928]`.
+
+    Args:
+        estimate: the figure of the values at hand.
+        low: the lower end.
+        high: the upper end.
+        level: of confidence, for example 0.95.
+        count: the number of images.
+        trainings: the number of trained networks that the interval covers; 0 for one over images
+            alone.
+    """
 
     estimate: float
     low: float
     high: float
     level: float
     count: int
+    trainings: int = 0
 
     def __str__(self) -> str:
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -57,8 +68,7 @@ def bootstrap_interval(
         )
     if not all(np.isfinite(array).all() for array in arrays):
         raise EvaluationError("an interval needs finite values; leave out NaN before, and say so")
-    if not 0 < level < 1:
-        raise EvaluationError(f"level is {level}; it must lie between 0 and 1, for example 0.95")
+    _check_level(level)
     bounds = stats.bootstrap(
         arrays,
         statistic,
@@ -93,6 +103,119 @@ def paired_difference(first: ArrayLike, second: ArrayLike, **options: float) -> 
             f"paired values must be of the same images, not {one.shape} and {other.shape}"
         )
     return bootstrap_interval(one - other, **options)  # type: ignore[arg-type]
+
+
+def two_level_interval(
+    values: ArrayLike,
+    statistic: Callable[[np.ndarray], float] = np.mean,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """Bootstrap over trainings and images at once: would other trainings and images say the same?
+
+    Trainings and images are drawn with replacement, independently of each other (the pigeonhole
+    bootstrap; Owen 2007, Ann. Appl. Stat. 1). Few trainings vary too little among themselves, so
+    the percentiles are taken further out, as if by Student's t with one degree of freedom less
+    than there are trainings (expanded percentile interval; Hesterberg 2015, arXiv 1411.5279).
+
+    Args:
+        values: (T, N), one row per training of the same recipe, one column per image, finite,
+            T >= 2 and N >= 2. For a paired difference, the difference of two such arrays.
+        statistic: takes an array of that shape, gives a number.
+        level: of confidence.
+        resamples: how many times trainings and images are drawn.
+        seed: of the draws; the same seed gives the same interval.
+
+    Raises:
+        EvaluationError: another shape, NaN, or a level outside (0, 1).
+    """
+    array = np.asarray(values, dtype=float)
+    if array.ndim != 2 or min(array.shape) < 2:
+        raise EvaluationError(
+            "an interval over trainings and images needs at least 2 of each, as an array "
+            f"(trainings, images), not {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise EvaluationError("an interval needs finite values; leave out NaN before, and say so")
+    _check_level(level)
+    rng = np.random.default_rng(seed)
+    rows, columns = (rng.multinomial(n, np.full(n, 1 / n), size=resamples) for n in array.shape)
+    if statistic is np.mean:
+        drawn = ((rows @ array) * columns).sum(axis=1) / array.size
+    else:
+        counts = zip(rows, columns, strict=True)
+        drawn = np.array([statistic(_drawn(array, *count)) for count in counts])
+    trainings = len(array)
+    reach = stats.t.ppf((1 + level) / 2, trainings - 1) * np.sqrt(trainings / (trainings - 1))
+    low, high = np.quantile(drawn, stats.norm.cdf([-reach, reach]))
+    estimate = float(statistic(array))
+    return Interval(estimate, float(low), float(high), level, array.shape[1], trainings)
+
+
+def _drawn(array: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Every row and every column as often as it was drawn."""
+    return array.repeat(rows, axis=0).repeat(columns, axis=1)
+
+
+def binomial_interval(outcomes: ArrayLike, level: float = 0.95) -> Interval:
+    """Exact interval of a share (Clopper & Pearson 1934): 0 of 300 is [0, 0.0122], not [0, 0].
+
+    Args:
+        outcomes: (N,) bool, or 0 and 1; N >= 1.
+        level: of confidence.
+
+    Raises:
+        EvaluationError: no outcomes, others than 0 and 1, or a level outside (0, 1).
+    """
+    array = np.asarray(outcomes, dtype=float)
+    if array.ndim != 1 or len(array) == 0 or not np.isin(array, (0, 1)).all():
+        raise EvaluationError(
+            f"a share needs outcomes of 0 and 1 in one dimension, not {array.shape}"
+        )
+    _check_level(level)
+    hits, count = int(array.sum()), len(array)
+    ends = stats.binomtest(hits, count).proportion_ci(level, method="exact")
+    return Interval(hits / count, float(ends.low), float(ends.high), level, count)
+
+
+def hits_difference(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Interval:
+    """Interval of the difference of two shares over the same images, e.g. of two accuracies.
+
+    As `paired_difference`; where no image tells the two apart, an exact bound on how often one
+    could, instead of an interval without width.
+
+    Args:
+        first: (N,) bool, or 0 and 1.
+        second: the same images in the same order.
+        level: of confidence.
+    """
+    interval = paired_difference(first, second, level=level)
+    one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    apart = binomial_interval(one != other, level)
+    if apart.estimate > 0:
+        return interval
+    return Interval(0.0, -apart.high, apart.high, level, interval.count)
+
+
+def family_level(level: float, count: int) -> float:
+    """The level at which each of `count` intervals is taken so that all hold together.
+
+    Bonferroni's bound. Holm's gain over it needs p values: see `holm`.
+
+    Args:
+        level: of the family, for example 0.95.
+        count: the number of intervals, at least 1.
+    """
+    _check_level(level)
+    if count < 1:
+        raise EvaluationError(f"a family of {count} intervals has no level")
+    return 1 - (1 - level) / count
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise EvaluationError(f"level is {level}; it must lie between 0 and 1, for example 0.95")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xaihelpers.claims.types import VERDICTS
+from xaihelpers.claims.verdicts import VERDICTS
 from xaihelpers.experiments import CLAIMS
 from xaihelpers.experiments.retinopathy import measures
 from xaihelpers.experiments.retinopathy.corner_causes import FACTORS

@@ -6,7 +6,8 @@ Each rule stands beside its claim, and was fixed before its figures were measure
 from __future__ import annotations
 
 from xaihelpers.claims.rules import Measures
-from xaihelpers.claims.types import Claim, Verdict
+from xaihelpers.claims.types import Claim
+from xaihelpers.claims.verdicts import Verdict
 
 SOURCE = "Selvaraju 2017, arXiv 1610.02391"
 CHAPTER = "13_failures_adversaries_bias"

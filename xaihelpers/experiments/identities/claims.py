@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from xaihelpers.claims.rules import Measures, ending
-from xaihelpers.claims.types import Claim, Verdict
+from xaihelpers.claims.types import Claim
+from xaihelpers.claims.verdicts import Verdict
 
 
 def c9(measures: Measures) -> Verdict:

@@ -9,7 +9,8 @@ trained on the same images with markers drawn by lot.
 from __future__ import annotations
 
 from xaihelpers.claims.rules import Measures
-from xaihelpers.claims.types import Claim, Verdict
+from xaihelpers.claims.types import Claim
+from xaihelpers.claims.verdicts import Verdict
 
 CHAPTER = "13_failures_adversaries_bias"
 PAIRS = ("densenet121", "small_vgg_gap")

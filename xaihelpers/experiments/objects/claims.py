@@ -8,7 +8,8 @@ Networks are those of the setup "scenes".
 from __future__ import annotations
 
 from xaihelpers.claims.rules import Measures, above, below, ending
-from xaihelpers.claims.types import Claim, Verdict
+from xaihelpers.claims.types import Claim
+from xaihelpers.claims.verdicts import Verdict
 
 SOURCE, CHAPTER = "Selvaraju 2017, arXiv 1610.02391", "11_localization"
 

@@ -6,7 +6,8 @@ Each rule stands beside its claim, and was fixed before its figures were measure
 from __future__ import annotations
 
 from xaihelpers.claims.rules import Measures, above, below, ending
-from xaihelpers.claims.types import Claim, Verdict
+from xaihelpers.claims.types import Claim
+from xaihelpers.claims.verdicts import Verdict
 
 SOURCE = "the retinopathy project"
 CHAPTER = "14_aptos"
