@@ -106,7 +106,7 @@ def test_five_trainings_cover_the_truth_about_as_often_as_stated() -> None:
         values = rng.normal(size=(5, 1)) + rng.normal(size=(1, 40)) + rng.normal(size=(5, 40))
         interval = two_level_interval(values, resamples=1000)
         covered += interval.low <= 0 <= interval.high
-    assert covered >= 184  # 92 %; the plain percentiles reach 87 %
+    assert covered >= 188  # 94 % (measured: 193; the plain percentiles cover 183)
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 5), (5, 1)])
