@@ -1,5 +1,6 @@
 """What a function rests on: everything of ours that it reaches, and nothing else."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,7 @@ def helper(value: float) -> float:
     return value * BOUNDS["low"]
 
 
+@dataclass(frozen=True)
 class Judge:
     """A class with a method that reaches a helper."""
 

@@ -78,11 +78,13 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def _functions(item: Any) -> list[FunctionType]:
-    """The function itself, or the methods of a class."""
+    """The function itself, or the methods that stand in the source of a class."""
     if isinstance(item, FunctionType):
         return [item]
     members = [getattr(member, "fget", member) for member in vars(item).values()]
-    return [member for member in members if isinstance(member, FunctionType)]
+    methods = [member for member in members if isinstance(member, FunctionType)]
+    source = inspect.getfile(item)  # a dataclass has methods of no source as well
+    return [method for method in methods if method.__code__.co_filename == source]
 
 
 def _values(function: FunctionType, packages: set[str]) -> Iterator[tuple[str, Any]]:
