@@ -16,7 +16,6 @@ from filelock import FileLock
 
 from xaihelpers import files
 from xaihelpers.chapters import files as chapter_files
-from xaihelpers.chapters import runner
 from xaihelpers.claims import digests, page, records
 from xaihelpers.claims.records import SettledClaim
 from xaihelpers.claims.sources import describe, versions
@@ -25,6 +24,8 @@ from xaihelpers.errors import ClaimError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+PROFILES = ("quick", "full", "gpu")  # a larger one stands to the right
 
 
 class Ledger:
@@ -142,6 +143,8 @@ class Ledger:
             ClaimError: an unknown claim.
             RunnerError: a chapter that does not exist.
         """
+        from xaihelpers.chapters import runner  # here: settling and reading claims runs no chapter
+
         results = files.results_dir() / "real" if data_root else files.results_dir()
         wanted = sorted({self._claim(name).chapter for name in names})
         chapter_files.select(chapter_files.notebooks_dir(), wanted)
@@ -196,7 +199,7 @@ def _outranks(old: SettledClaim, new: SettledClaim, results: Path) -> bool:
 
 
 def _rank(profile: str) -> int:
-    return runner.PROFILES.index(profile) if profile in runner.PROFILES else 0
+    return PROFILES.index(profile) if profile in PROFILES else 0
 
 
 @contextmanager
