@@ -46,7 +46,7 @@ def test_real_data_fine_tune_the_shipped_network_at_its_final_size(
     assert made["output"] == setups.checkpoint_path("fundus", ARCH, str(tmp_path))
     assert [cycle.sizes for cycle in made["recipe"].cycles] == [(64,) * 8]
     assert len(made["recipe"].class_weights) == 5
-    assert made["images"] == [16, 5, 5]
+    assert made["images"] == [15, 6, 5]  # the copy stands beside its original
     assert 0 <= card["baseline"]["balanced_accuracy"] <= 1
     assert checkpoints.read_card(made["output"]) == card
     notice = "efficientnet_b0: ImageNet weights cannot be downloaded; starting from fundus_"

@@ -14,28 +14,28 @@ from xaihelpers.metrics.localization import energy_in_mask
 from xaihelpers.networks import normalize
 from xaihelpers.networks.language.captioner import Captioner, Saying
 from xaihelpers.networks.language.reader import Vocabulary
-from xaihelpers.networks.language.shipped import LAYERS, Talker
+from xaihelpers.networks.language.shipped import LAYERS, LanguageModel
 from xaihelpers.networks.language.vqa import VQA, Asked
 
 RECORDS = [scenes.render("test", index, size=96) for index in range(6)]
 
 
 @pytest.fixture
-def speaker() -> Talker:
+def speaker() -> LanguageModel:
     torch.manual_seed(0)
     words = Vocabulary(sentences.WORDS)
-    return Talker(Captioner(len(words)).eval(), words, {"classes": sentences.WORDS})
+    return LanguageModel(Captioner(len(words)).eval(), words, {"classes": sentences.WORDS})
 
 
 @pytest.fixture
-def answerer() -> Talker:
+def answerer() -> LanguageModel:
     torch.manual_seed(0)
     words = Vocabulary(questions.WORDS)
     model = VQA(len(questions.ANSWERS), len(words)).eval()
-    return Talker(model, words, {"classes": questions.ANSWERS})
+    return LanguageModel(model, words, {"classes": questions.ANSWERS})
 
 
-def test_word_maps_are_those_of_each_sentence_alone(speaker: Talker) -> None:
+def test_word_maps_are_those_of_each_sentence_alone(speaker: LanguageModel) -> None:
     texts = [sentences.sentence(scenes.things_of(record)) for record in RECORDS]
     tokens, images = speaker.words.encode(texts), study.images_of(RECORDS)
     together = study.word_maps(speaker, images, tokens)
@@ -53,13 +53,13 @@ def test_word_maps_are_those_of_each_sentence_alone(speaker: Talker) -> None:
     assert all(float(together[n, length:].sum()) == 0 for n, length in enumerate(lengths))
 
 
-def test_a_sentence_cut_before_its_end_has_a_map_for_every_word(speaker: Talker) -> None:
+def test_a_sentence_cut_before_its_end_has_a_map_for_every_word(speaker: LanguageModel) -> None:
     tokens = speaker.words.encode(["a large red circle"])[:, :-1]
     heat = study.word_maps(speaker, study.images_of(RECORDS[:1]), tokens)
     assert heat.shape[1] == 4
 
 
-def test_captions_are_measured_word_by_word(speaker: Talker, monkeypatch) -> None:
+def test_captions_are_measured_word_by_word(speaker: LanguageModel, monkeypatch) -> None:
     texts = [sentences.sentence(scenes.things_of(record)) for record in RECORDS]
     tokens = speaker.words.encode(texts)
     monkeypatch.setattr(study, "say", lambda model, images: tokens)
@@ -78,7 +78,7 @@ def test_captions_are_measured_word_by_word(speaker: Talker, monkeypatch) -> Non
     assert (table.prior >= table.own_area).all()
 
 
-def test_every_thing_of_a_scene_is_asked_about(answerer: Talker) -> None:
+def test_every_thing_of_a_scene_is_asked_about(answerer: LanguageModel) -> None:
     table = study.question_study(answerer, RECORDS)
     counts = [len(scenes.things_of(record)) for record in RECORDS]
     assert len(table) == 3 * sum(count for count in counts if count > 1)
@@ -91,7 +91,7 @@ def test_every_thing_of_a_scene_is_asked_about(answerer: Talker) -> None:
     assert row.own == pytest.approx(float(energy_in_mask(found.maps["grad_cam"], own)), abs=1e-4)
 
 
-def test_an_answer_that_was_not_given_can_be_explained(answerer: Talker) -> None:
+def test_an_answer_that_was_not_given_can_be_explained(answerer: LanguageModel) -> None:
     asked = [questions.Question("colour", "what colour is the star", "red", ())] * 2
     images = study.images_of(RECORDS[:2])
     one, given = study.answer_maps(answerer, images, asked, answers=["red", "blue"])
@@ -101,7 +101,7 @@ def test_an_answer_that_was_not_given_can_be_explained(answerer: Talker) -> None
     torch.testing.assert_close(one[1], two[1])
 
 
-def test_questions_without_evidence_are_left_out(answerer: Talker) -> None:
+def test_questions_without_evidence_are_left_out(answerer: LanguageModel) -> None:
     rng = np.random.default_rng(0)
     asked = [questions.questions(scenes.things_of(r), 6, rng) for r in RECORDS]
     table = study.kind_study(answerer, RECORDS, asked)

@@ -8,7 +8,7 @@ from xaihelpers.datasets.rendered.scenes import questions, sentences
 from xaihelpers.experiments.language import view as language_view
 from xaihelpers.networks.language.captioner import Captioner
 from xaihelpers.networks.language.reader import Vocabulary
-from xaihelpers.networks.language.shipped import Talker
+from xaihelpers.networks.language.shipped import LanguageModel
 from xaihelpers.networks.language.vqa import VQA
 
 RECORDS = [scenes.render("test", index, size=96) for index in range(3)]
@@ -18,11 +18,11 @@ RECORDS = [scenes.render("test", index, size=96) for index in range(3)]
 def page(monkeypatch) -> language_view.LanguageExplorer:
     torch.manual_seed(0)
     words, asked = Vocabulary(sentences.WORDS), Vocabulary(questions.WORDS)
-    speaker = Talker(Captioner(len(words)).eval(), words, {"classes": sentences.WORDS})
+    speaker = LanguageModel(Captioner(len(words)).eval(), words, {"classes": sentences.WORDS})
     model = VQA(len(questions.ANSWERS), len(asked)).eval()
     said = [sentences.sentence(scenes.things_of(record)) for record in RECORDS]
     monkeypatch.setattr(language_view, "say", lambda *_: words.encode(said))
-    answerer = Talker(model, asked, {"classes": questions.ANSWERS})
+    answerer = LanguageModel(model, asked, {"classes": questions.ANSWERS})
     return language_view.LanguageExplorer(RECORDS, speaker, answerer)
 
 

@@ -26,7 +26,7 @@ def images() -> torch.Tensor:
 def test_questions_of_one_image_do_not_see_each_other(vqa, images) -> None:
     asked = WORDS.encode(["what colour is it", "is it"])
     with torch.no_grad():
-        cells = vqa.look(images[:1])
+        cells = vqa.encode(images[:1])
         together = vqa.answer(cells, asked[None])
         alone = torch.stack([vqa.answer(cells, row[None, None])[:, 0] for row in asked], dim=1)
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)

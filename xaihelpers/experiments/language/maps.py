@@ -20,7 +20,7 @@ from xaihelpers.experiments.language.scores import energies, thing_masks
 from xaihelpers.networks import normalize
 from xaihelpers.networks.language.captioner import Saying, say
 from xaihelpers.networks.language.reader import END
-from xaihelpers.networks.language.shipped import LAYERS, Talker
+from xaihelpers.networks.language.shipped import LAYERS, LanguageModel
 from xaihelpers.networks.language.vqa import Asked
 
 ASPECTS = ("colour", "texture", "size")  # of one thing, asked about every thing of a scene
@@ -32,7 +32,7 @@ def images_of(records: Sequence[Record]) -> Tensor:
 
 
 def word_maps(
-    talker: Talker,
+    talker: LanguageModel,
     images: Tensor,
     tokens: Tensor,
     layer: str = LAYERS["last"],
@@ -59,7 +59,7 @@ def word_maps(
 
 
 def caption_study(
-    talker: Talker,
+    talker: LanguageModel,
     records: Sequence[Record],
     layer: str = LAYERS["last"],
     method: str = "grad_cam",
@@ -95,7 +95,7 @@ def _role(spoken: str) -> str:
 
 
 def question_study(
-    talker: Talker,
+    talker: LanguageModel,
     records: Sequence[Record],
     layer: str = LAYERS["last"],
     method: str = "grad_cam",
@@ -125,7 +125,7 @@ def question_study(
 
 
 def answer_maps(
-    talker: Talker,
+    talker: LanguageModel,
     images: Tensor,
     asked: Sequence[Question],
     layer: str = LAYERS["last"],
@@ -152,7 +152,7 @@ def answer_maps(
 
 
 def kind_study(
-    talker: Talker,
+    talker: LanguageModel,
     records: Sequence[Record],
     asked: Sequence[Sequence[Question]],
     layer: str = LAYERS["last"],

@@ -182,7 +182,7 @@ def answers(
     found: list[list[str]] = []
     with evaluating(model):
         for part in np.array_split(np.arange(len(test)), -(-len(test) // 50)):
-            cells = model.look(networks.normalize(test.images(part.tolist())))
+            cells = model.encode(networks.normalize(test.images(part.tolist())))
             rows = [asked[i] for i in part.tolist()]
             texts = words.encode([question.text for row in rows for question in row])
             logits = model.answer(cells, texts.unflatten(0, (len(rows), len(rows[0]))))

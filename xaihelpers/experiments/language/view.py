@@ -16,7 +16,7 @@ from xaihelpers.datasets.rendered.scenes.questions import Question
 from xaihelpers.experiments.language.maps import answer_maps, images_of, word_maps
 from xaihelpers.networks import normalize
 from xaihelpers.networks.language.captioner import say
-from xaihelpers.networks.language.shipped import LAYERS, Talker
+from xaihelpers.networks.language.shipped import LAYERS, LanguageModel
 from xaihelpers.show.panels import Array, as_picture, draw_contours, draw_heat, draw_image
 from xaihelpers.show.style import new_figure
 
@@ -59,7 +59,9 @@ class LanguageExplorer(widgets.VBox):
         figure: what is shown.
     """
 
-    def __init__(self, records: Sequence[Record], captioner: Talker, vqa: Talker) -> None:
+    def __init__(
+        self, records: Sequence[Record], captioner: LanguageModel, vqa: LanguageModel
+    ) -> None:
         self.records, self.captioner, self.vqa = list(records), captioner, vqa
         self.images = images_of(records)
         self.tokens = say(captioner.captioner, normalize(self.images))

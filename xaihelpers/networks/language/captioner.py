@@ -9,23 +9,31 @@ from torch import Tensor, nn
 
 from xaihelpers.cams.engine.modes import evaluating
 from xaihelpers.errors import LanguageError
-from xaihelpers.networks.language.reader import END, GRID, PAD, START, Eye, Given, Sighted
+from xaihelpers.networks.language.reader import (
+    END,
+    GRID,
+    PAD,
+    START,
+    FixedTokens,
+    ImageEncoder,
+    ImageReader,
+)
 
 LONGEST = 14  # words, end included
 
 
-class Captioner(Sighted):
+class Captioner(ImageReader):
     """Sentence after sentence, word by word, each given the image and the words before it.
 
     Args:
-        words: size of the vocabulary. encoder, channels, grid: as in `Sighted`.
+        words: size of the vocabulary. encoder, channels, grid: as in `ImageReader`.
     """
 
     def __init__(
         self,
         words: int,
         encoder: nn.Module | None = None,
-        channels: int = Eye.channels,
+        channels: int = ImageEncoder.channels,
         grid: int = GRID,
     ) -> None:
         super().__init__(words, words, encoder, channels, grid)
@@ -35,14 +43,14 @@ class Captioner(Sighted):
 
         Position t is read from the words up to t alone.
         """
-        return self.follow(self.look(images), tokens)
+        return self.follow(self.encode(images), tokens)
 
     def follow(self, cells: Tensor, tokens: Tensor) -> Tensor:
-        """Logits as `forward`, from what `look` gave."""
+        """Logits as `forward`, from what `encode` gave."""
         return self.head(self.reader(cells, tokens[:, None])[:, 0])
 
 
-class Saying(Given):
+class Saying(FixedTokens):
     """A captioner held to a sentence (teacher forcing).
 
     It maps images to the logits (N, L - 1, words) of every word of `tokens` given the ones before
@@ -65,7 +73,7 @@ def say(model: Captioner, images: Tensor, beams: int = 1, longest: int = LONGEST
     beams: 1 takes the likeliest word each time (greedy); more keep so many beginnings.
     """
     with evaluating(model):
-        cells = model.look(images)
+        cells = model.encode(images)
 
         def following(tokens: Tensor, rows: Tensor) -> Tensor:
             tokens, rows = tokens.to(cells.device), rows.to(cells.device)

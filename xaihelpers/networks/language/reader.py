@@ -57,7 +57,7 @@ def _block(into: int, out: int, kernel: int = 3, stride: int = 1) -> list[nn.Mod
     return [convolution, nn.BatchNorm2d(out), nn.ReLU()]
 
 
-class Eye(nn.Module):
+class ImageEncoder(nn.Module):
     """Six convolutions: (N, 3, 96, 96) -> `stage3` (N, 128, 12, 12), not negative.
 
     `stage1` gives 48 x 48 cells and `stage2` 24 x 24; all end in a ReLU.
@@ -80,8 +80,8 @@ class Eye(nn.Module):
         return self.stage3(self.stage2(self.stage1(images)))
 
 
-def waves(grid: int, width: int) -> Tensor:
-    """Where each cell of a grid lies, as waves over its columns and rows: (grid * grid, width).
+def position_encoding(grid: int, width: int) -> Tensor:
+    """The position of each cell of a grid in sines and cosines: (grid * grid, width).
 
     Half of the numbers speak of the column and half of the row, as cosines and sines from a
     quarter turn over the whole grid (which tells left from right) to six turns.
@@ -95,7 +95,7 @@ def waves(grid: int, width: int) -> Tensor:
 
 
 class Reader(nn.Module):
-    """Words that look at an image: a transformer decoder over the cells of its feature maps.
+    """Words that attend to an image: a transformer decoder over the cells of its feature maps.
 
     Vaswani 2017, arXiv 1706.03762, with the normalisation before each part. Every word attends to
     the words of its sentence (`causal`: only to those before it) and to every cell of the grid.
@@ -117,7 +117,7 @@ class Reader(nn.Module):
         super().__init__()
         self.causal = causal
         self.project = nn.Linear(channels, width)
-        self.cell_place = nn.Parameter(waves(grid, width))
+        self.cell_place = nn.Parameter(position_encoding(grid, width))
         self.embed = nn.Embedding(words, width)
         self.word_place = nn.Parameter(0.02 * torch.randn(longest, width))
         layer = nn.TransformerDecoderLayer(
@@ -157,12 +157,16 @@ class Reader(nn.Module):
         return read.unflatten(1, (sentences, length))
 
 
-class Sighted(nn.Module):
-    """An eye, a reader of what it sees, and a linear layer over the words that were read.
+class ImageReader(nn.Module):
+    """An image encoder, a transformer decoder over its cells, and a linear layer over the words.
 
     Args:
-        outputs: of the linear layer. words: size of the vocabulary.
-        encoder: images (N, 3, H, W) -> feature maps (N, channels, grid, grid); by default `Eye`.
+        outputs: number of outputs of the linear layer.
+        words: size of the vocabulary.
+        encoder: images (N, 3, H, W) -> feature maps (N, channels, grid, grid); by default an
+            `ImageEncoder`.
+        channels: of the feature maps.
+        grid: side of the feature maps in cells.
     """
 
     causal = True  # whether a word may see only those before it
@@ -172,20 +176,20 @@ class Sighted(nn.Module):
         outputs: int,
         words: int,
         encoder: nn.Module | None = None,
-        channels: int = Eye.channels,
+        channels: int = ImageEncoder.channels,
         grid: int = GRID,
     ) -> None:
         super().__init__()
-        self.encoder = Eye() if encoder is None else encoder
+        self.encoder = ImageEncoder() if encoder is None else encoder
         self.reader = Reader(words, channels, grid, self.causal)
         self.head = nn.Linear(self.reader.embed.embedding_dim, outputs)
 
-    def look(self, images: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) -> what the reader reads, (N, cells, width)."""
+    def encode(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) -> the cells that words attend to, (N, cells, width)."""
         return self.reader.cells(self.encoder(images))
 
 
-class Given(nn.Module):
+class FixedTokens(nn.Module):
     """A network with the words that belong to its images, so that images are its only input.
 
     This is what `cams.explain` takes. Layers are named as in the network, below `model`.

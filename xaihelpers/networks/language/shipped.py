@@ -14,7 +14,8 @@ from xaihelpers.networks.language.captioner import Captioner
 from xaihelpers.networks.language.reader import Vocabulary
 from xaihelpers.networks.language.vqa import VQA
 
-#: Role -> layer of a captioner or question answerer with an `Eye`, below `Saying` and `Asked`.
+#: Role -> layer of a captioner or question answerer with an `ImageEncoder`, as `Saying` and
+#: `Asked` name it.
 LAYERS = {
     "last": "model.encoder.stage3",
     "last_conv": "model.encoder.stage3.4",
@@ -26,7 +27,7 @@ CHEST_LAYER = "model.encoder.relu"
 
 
 @dataclass(frozen=True)
-class Talker:
+class LanguageModel:
     """A trained language network with its words and its model card.
 
     answers: of a question answerer, in the order of its outputs.
@@ -68,7 +69,7 @@ class ChestTrunk(nn.Module):
         return self.relu(self.norm(self.features(images)))
 
 
-def open_captioner() -> Talker:
+def open_captioner() -> LanguageModel:
     """The captioner of the rendered scenes, in evaluation mode.
 
     Raises:
@@ -76,16 +77,16 @@ def open_captioner() -> Talker:
     """
     path = checkpoints_dir() / "scenes_captioner.safetensors"
     model, card = checkpoints.load(path, make=lambda card: Captioner(3 + len(card["classes"])))
-    return Talker(model, Vocabulary(card["classes"]), card)
+    return LanguageModel(model, Vocabulary(card["classes"]), card)
 
 
-def open_vqa() -> Talker:
+def open_vqa() -> LanguageModel:
     """The question answerer of the rendered scenes, in evaluation mode."""
     path = checkpoints_dir() / "scenes_vqa.safetensors"
     model, card = checkpoints.load(
         path, make=lambda card: VQA(len(card["classes"]), 3 + len(card["words"]))
     )
-    return Talker(model, Vocabulary(card["words"]), card)
+    return LanguageModel(model, Vocabulary(card["words"]), card)
 
 
 def new_findings_captioner(words: int) -> tuple[Captioner, str]:
@@ -101,7 +102,7 @@ def spoken_part(model: Captioner) -> nn.ModuleDict:
     return nn.ModuleDict({"reader": model.reader, "head": model.head})
 
 
-def open_findings_captioner() -> Talker:
+def open_findings_captioner() -> LanguageModel:
     """The captioner of radiographs: its own checkpoint on the shipped chest classifier's trunk."""
     path = checkpoints_dir() / "findings_captioner.safetensors"
     words = 3 + len(checkpoints.read_card(path)["classes"])
@@ -113,7 +114,7 @@ def open_findings_captioner() -> Talker:
             "make it again: `python -m xaihelpers train language findings_captioner`"
         )
     spoken_part(model).load_state_dict(part.state_dict())
-    return Talker(model.eval(), Vocabulary(card["classes"]), card)
+    return LanguageModel(model.eval(), Vocabulary(card["classes"]), card)
 
 
 def _bare(words: int) -> Captioner:
