@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import Tensor
 
 import benchmarks.__main__
-from benchmarks import memory
+from benchmarks import memory, tricks
 from benchmarks.__main__ import check_guided, main
 from benchmarks.contestants import Setting, everything, guided
 from benchmarks.goals import GOALS, STOCK, judged
@@ -133,3 +134,29 @@ def test_the_picture_says_where_a_network_has_no_contestant(setting: Setting) ->
     figure = picture(pd.concat([table, other]), 8)
     words = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert words.count("has no ReLU") == 1
+
+
+def test_a_trick_s_figure_is_the_median_quotient_of_neighbouring_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def with_trick() -> str:
+        return "with"
+
+    def without() -> str:
+        return "without"
+
+    order: list[str] = []
+
+    def taken(job: tricks.Job) -> float:
+        order.append(str(job()))
+        return 1.0 if order[-1] == "with" else 4.0
+
+    monkeypatch.setattr(tricks, "seconds", taken)
+    assert tricks.alternated(with_trick, without, 2) == 0.25
+    assert order == ["without", "with", "with", "without"]
+
+
+def test_every_trick_is_timed_with_and_without(setting: Setting) -> None:
+    found = tricks.times(setting, 1)
+    assert len(found) == 4
+    assert all(ratio > 0 for ratio in found.values())

@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from xaihelpers.cams.engine.exclusive import exclusive
-from xaihelpers.cams.engine.pooling import quick_pools
 from xaihelpers.errors import ExplainError
 
 COMPILER = 0  # key of torch's compiler, whose stance is one for the whole process
@@ -55,13 +54,11 @@ def undisturbed(model: nn.Module, device: str) -> Iterator[list[nn.Module]]:
     """
     modules = all_modules(model)
     compiled = any(_is_compiled(module) for module in modules)
-    pools = quick_pools(modules) if device == "cpu" else nullcontext()
     with (
         exclusive([*map(id, modules), *([COMPILER] if compiled else [])]),
         _evaluation_mode(modules),
         _eager() if compiled else nullcontext(),
         _uncached_autocast(device),
-        pools,
     ):
         yield modules
 
