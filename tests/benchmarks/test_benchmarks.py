@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor
 
 import benchmarks.__main__
 from benchmarks import memory, tricks
