@@ -25,8 +25,6 @@ from xaihelpers.errors import ClaimError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PROFILES = ("quick", "full", "gpu")  # a larger one stands to the right
-
 
 class Ledger:
     """What became of a set of claims, in the `claims.json` and `claims.md` of results folders.
@@ -199,6 +197,8 @@ def _outranks(old: SettledClaim, new: SettledClaim, results: Path) -> bool:
 
 
 def _rank(profile: str) -> int:
+    from xaihelpers.chapters.runner import PROFILES  # here: reading claims runs no chapter
+
     return PROFILES.index(profile) if profile in PROFILES else 0
 
 

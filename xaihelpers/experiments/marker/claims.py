@@ -9,7 +9,7 @@ trained on the same images with markers drawn by lot.
 from __future__ import annotations
 
 from xaihelpers.claims.rules import Measures
-from xaihelpers.claims.types import Claim
+from xaihelpers.claims.types import Amendment, Claim
 from xaihelpers.claims.verdicts import Verdict
 
 CHAPTER = "13_failures_adversaries_bias"
@@ -56,6 +56,18 @@ C8 = Claim(
         for what in ("marker ratio", "accuracy lost when swapped")
     ),
     depends_on="whether the text is linked to the class in training",
+    amendments=(
+        Amendment(
+            when="2026-11-21",
+            what=(
+                "the rule speaks of two pairs of networks, before of one: a pilot with nine "
+                "patients had suggested that the first pair, the DenseNets, ignores the text. "
+                "The second pair was not yet trained. By the first wording the verdict would be "
+                '"refuted"'
+            ),
+            verdict_before="none",
+        ),
+    ),
 )
 
 
@@ -107,6 +119,18 @@ C14 = Claim(
         )
     ),
     depends_on="the image",
+    amendments=(
+        Amendment(
+            when="2026-11-21",
+            what=(
+                "the rule speaks of two pairs of networks, before of one: a pilot with nine "
+                "patients had suggested that the first pair, the DenseNets, ignores the text. "
+                "The second pair was not yet trained. By the first wording the verdict would be "
+                '"not testable here"'
+            ),
+            verdict_before="none",
+        ),
+    ),
 )
 
 

@@ -8,7 +8,7 @@ Networks are those of the setup "scenes".
 from __future__ import annotations
 
 from xaihelpers.claims.rules import Measures, above, below, ending
-from xaihelpers.claims.types import Claim
+from xaihelpers.claims.types import Amendment, Claim
 from xaihelpers.claims.verdicts import Verdict
 
 SOURCE, CHAPTER = "Selvaraju 2017, arXiv 1610.02391", "11_localization"
@@ -54,6 +54,13 @@ C10 = Claim(
         "{network}: detail",
     ),
     depends_on="the network",
+    amendments=(
+        Amendment(
+            when="2026-11-21",
+            what="48 images, before 60",
+            verdict_before="depends",
+        ),
+    ),
 )
 
 
@@ -118,6 +125,17 @@ C12 = Claim(
     measures=("trained on seeds at 20 %", "trained on seeds at the best threshold"),
     optional=("raw seeds at 20 %", "raw seeds at the best threshold"),
     depends_on="the threshold of the seeds",
+    amendments=(
+        Amendment(
+            when="2026-11-21",
+            what=(
+                "the segmentation model learns in batches of 8 at a rate of 0.01, before of 32 "
+                "at 0.003: with true masks it reaches a mean IoU of 57 %, before 49 %. The "
+                "difference at 20 % was 1.7 [0.5, 2.8] before"
+            ),
+            verdict_before="depends",
+        ),
+    ),
 )
 
 

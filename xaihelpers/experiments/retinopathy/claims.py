@@ -6,7 +6,7 @@ Each rule stands beside its claim, and was fixed before its figures were measure
 from __future__ import annotations
 
 from xaihelpers.claims.rules import Measures, above, below, ending
-from xaihelpers.claims.types import Claim
+from xaihelpers.claims.types import Amendment, Claim
 from xaihelpers.claims.verdicts import Verdict
 
 SOURCE = "the retinopathy project"
@@ -43,6 +43,13 @@ C1 = Claim(
     measures=tuple(f"{n} last {what}" for n in NETWORKS for what in ("correlation", "overlap")),
     optional=("{network} {layer} correlation", "{network} {layer} overlap"),
     depends_on="the network and the layer",
+    amendments=(
+        Amendment(
+            when="2026-11-21",
+            what="160 images, before 80, for EfficientNet-B0",
+            verdict_before="depends",
+        ),
+    ),
 )
 
 
@@ -73,6 +80,13 @@ C2 = Claim(
     measures=("{network} last excess", "{network} last lift"),
     optional=("{network} {layer} excess",),
     depends_on="the tensor that is hooked",
+    amendments=(
+        Amendment(
+            when="2026-11-21",
+            what="160 images, before 80, for EfficientNet-B0",
+            verdict_before="refuted",
+        ),
+    ),
 )
 
 
@@ -107,6 +121,18 @@ C3 = Claim(
     measures=("{tensor}: small gradients", "{tensor}: noise", "{tensor}: whole effect"),
     optional=tuple(f"{{tensor}}: {suspect}" for suspect in OTHERS),
     depends_on="the tensor that is hooked",
+    amendments=(
+        Amendment(
+            when="2026-11-21",
+            what="80 images, before 40",
+            verdict_before="not testable here",
+        ),
+        Amendment(
+            when="2026-11-21",
+            what="64 images, before 80",
+            verdict_before="refuted",
+        ),
+    ),
 )
 
 
@@ -170,6 +196,13 @@ C5 = Claim(
         *(f"{n} peak within 15 px" for n in NETWORKS),
     ),
     depends_on="the baseline, and how near counts as found",
+    amendments=(
+        Amendment(
+            when="2026-11-21",
+            what="128 images with a lesion, before 64, for EfficientNet-B0",
+            verdict_before="depends",
+        ),
+    ),
 )
 
 
@@ -204,6 +237,13 @@ C6 = Claim(
     rule=c6,
     measures=("{tensor}: stability", "{tensor}: variation", "{tensor}: eps"),
     depends_on="the tensor",
+    amendments=(
+        Amendment(
+            when="2026-11-21",
+            what="32 images, before 40",
+            verdict_before="refuted",
+        ),
+    ),
 )
 
 
@@ -236,6 +276,13 @@ C19 = Claim(
     rule=c19,
     measures=("{network} {layer}: energy", "{network} {layer}: pointing"),
     depends_on="the layer",
+    amendments=(
+        Amendment(
+            when="2026-11-21",
+            what="128 images with a lesion, before 64, for EfficientNet-B0",
+            verdict_before="depends",
+        ),
+    ),
 )
 
 
