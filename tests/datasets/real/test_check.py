@@ -131,6 +131,11 @@ def test_an_empty_folder_of_a_sets_name_is_reported(tmp_path: Path) -> None:
     assert "lacks 1. Original Images/, 2. All Segmentation Groundtruths/" in str(check(tmp_path))
 
 
+def test_fewer_images_than_published_are_named(tmp_path: Path) -> None:
+    write_idrid(tmp_path)
+    assert "note: 75 of the 81 published are not here" in str(check(tmp_path))
+
+
 def test_folders_of_images_that_are_no_known_set_are_named(tmp_path: Path) -> None:
     write_covid_3class(tmp_path)
     write(tmp_path / "holiday" / "beach.jpg", chest(0, 0, 32))

@@ -41,6 +41,12 @@ def _counts(
         found = int((table["label"] == label).sum())
         if found or name in published:
             lines.append(f"  {name:22}{found:7}{published.get(name, '-'):>11}")
+    labels = table["label"]
+    absent = sum(
+        max(0, published.get(n, 0) - int((labels == k).sum())) for k, n in enumerate(classes)
+    )
+    if absent:
+        lines.append(f"  note: {absent} of the {sum(published.values())} published are not here")
     return lines
 
 
