@@ -26,7 +26,14 @@ ALONE = (
     "tests/study/test_run_resuming.py::test_two_processes",
     "tests/test_repository.py::test_style_types",
 )
-MARKS = {"tests/browser/": "browser", "tests/chapters/test_chapters.py::test_a_rerun": "notebook"}
+MARKS = {
+    "tests/browser/": "browser",
+    "tests/chapters/test_chapters.py::test_a_rerun": "notebook",
+    "tests/chapters/test_chest_chapter_on_real_data.py": "training",
+    "tests/chapters/test_execution.py": "notebook",
+    "tests/chapters/test_fundus_chapter_on_real_data.py": "training",
+    "tests/run/test_real_data.py": "training",
+}
 
 
 def unit(nodeid: str) -> str:
