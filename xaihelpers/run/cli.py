@@ -58,6 +58,12 @@ def reproduce(arguments: argparse.Namespace) -> int:
     )
 
 
+def explain(arguments: argparse.Namespace) -> int:
+    from xaihelpers.run import explain_command
+
+    return explain_command.run(arguments)
+
+
 def notebooks(arguments: argparse.Namespace) -> int:
     from xaihelpers.chapters import runner
 
@@ -188,6 +194,24 @@ def _add_measure(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     measured.set_defaults(command=measure)
 
 
+def _add_explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    explained = commands.add_parser("explain", help="heat maps on your own pictures")
+    add = explained.add_argument
+    add("pictures", nargs="+", metavar="PICTURE", help="files and folders")
+    add(
+        "--model",
+        default="imagenet",
+        help="imagenet (default), torchvision:NAME, timm:NAME or package.module:factory",
+    )
+    add("--weights", default="", metavar="FILE", help="a .safetensors file")
+    add("--classes", default="", metavar="FILE", help="a text file with one class name a line")
+    add("--layer", default="auto", help="dotted name (default: the last with a grid)")
+    add("--target", nargs="+", default=[], help="names or indices (default: the predicted class)")
+    add("--methods", default="grad_cam", help="separated by commas: grad_cam,hires_cam")
+    add("--save", default="explained", metavar="FOLDER", help="of the results")
+    explained.set_defaults(command=explain)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser with every command; each leaves its function in `command`."""
     parser = argparse.ArgumentParser(
@@ -215,6 +239,7 @@ def build_parser() -> argparse.ArgumentParser:
     stored = commands.add_parser("notebooks", help="execute the chapters and store them in place")
     stored.add_argument("names", nargs="*", help="numbers or names (default: all)")
     stored.set_defaults(command=notebooks)
+    _add_explain(commands)
     _add_measure(commands)
     _add_claims(commands)
     _add_sweep(commands)

@@ -1,6 +1,7 @@
 """One workbench and one explorer per module: opening a network takes seconds."""
 
 import pytest
+from xaihelpers.show.explorer.entries import find_entries
 
 from tests.show.explorer.explorer_case import NETWORK
 from xaihelpers.show.explorer.widget import Explorer
@@ -9,7 +10,7 @@ from xaihelpers.show.explorer.workbench import Selection, Workbench
 
 @pytest.fixture(scope="module")
 def bench() -> Workbench:
-    bench = Workbench()
+    bench = Workbench(find_entries())
     bench.gallery(NETWORK)
     return bench
 

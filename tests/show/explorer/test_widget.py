@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from xaihelpers.show.explorer.entries import find_entries
 
 from tests.datasets.layouts import write_aptos
 from tests.show.explorer.explorer_case import COLOUR, NETWORK, RAMP, png
@@ -149,7 +150,7 @@ def test_an_export_holds_picture_and_numbers(explorer: Explorer) -> None:
     assert explorer._links.value.count("<a download=") == 2
     table = explorer.table()
     assert list(table["method"]) == list(explorer.selection.methods)
-    assert set(table["sha256"]) == {explorer.entry.card["sha256"]}
+    assert set(table["sha256"]) == {explorer.entry.sha256}
     assert set(table["origin"]) == {"rendered"}
     titles = [ax.get_title() for ax in explorer.figure().axes]
     assert titles[1:] == ["Grad-CAM", "Grad-CAM++", "XGrad-CAM"]
@@ -158,7 +159,7 @@ def test_an_export_holds_picture_and_numbers(explorer: Explorer) -> None:
 
 def test_real_pictures_stand_beside_the_rendered_ones(tmp_path: Path) -> None:
     write_aptos(tmp_path)
-    bench = Workbench(str(tmp_path))
+    bench = Workbench(find_entries(str(tmp_path)))
     origins = [bench.samples[key].origin for key in bench.gallery(NETWORK)]
     assert origins.count("rendered") == explorer_sources.GALLERY_SIZE
     assert origins.count("real") >= 1
@@ -166,11 +167,11 @@ def test_real_pictures_stand_beside_the_rendered_ones(tmp_path: Path) -> None:
 
 def test_real_pictures_are_test_pictures_of_the_networks_own_training(tmp_path: Path) -> None:
     write_aptos(tmp_path)
-    entry = explorer_sources.find_networks()[NETWORK]
+    entry = find_entries(str(tmp_path))[NETWORK]
     shown = {}
     for seed in (0, 7):
         trained = replace(entry, card=entry.card | {"seed": seed})
-        found = explorer_sources.gallery(trained, str(tmp_path))
+        found = trained.gallery()
         shown[seed] = [sample for sample in found if sample.origin == "real"]
         expected = datasets.load("aptos", "test", entry.size, seed, tmp_path, cache=False)
         assert [s.truth for s in shown[seed]] == [expected.classes[n] for n in expected.labels]
