@@ -31,6 +31,7 @@ from xaihelpers.setups import (
     open_setup,
     present,
 )
+from xaihelpers.show import front
 from xaihelpers.show.setup_figures import contact_sheet, maps_figure
 from xaihelpers.study import BASELINES, Plan, Subject, method_table, run_study
 
@@ -140,6 +141,8 @@ def run(
     left_out = "\n".join(report for report in reports if report) or ALL_USED
     print(left_out)
     folder = runner.results_folder(data_root)
+    if not data_root:
+        front.write(folder)
     measuring = {
         f"{name} {arch}": Job(partial(measure, name, arch, seed, data_root, folder), SECONDS)
         for name, arch in pairs

@@ -7,7 +7,17 @@ from importlib import import_module
 from types import ModuleType
 
 #: Modules of this package, imported on first use so that one of them does not cost all.
-MODULES = ("charts", "dots", "explorer", "figures", "notebook", "panels", "picture", "style")
+MODULES = (
+    "charts",
+    "dots",
+    "explorer",
+    "figures",
+    "front",
+    "notebook",
+    "panels",
+    "picture",
+    "style",
+)
 
 __all__ = list(MODULES)
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from xaihelpers.cams.engine.explain import explain_layers
 from xaihelpers.cams.explanation import Explanation
 from xaihelpers.errors import PictureError, TargetError
-from xaihelpers.show.picture.classes import class_index, classes_of
+from xaihelpers.networks import class_index
+from xaihelpers.show.picture.classes import classes_of
 from xaihelpers.show.picture.geometry import Geometry
 from xaihelpers.show.picture.layers import last_grid_layer
 from xaihelpers.show.picture.loading import Picture, PictureSource, is_batch, read_picture
@@ -119,6 +120,11 @@ def _several_targets(target: Any, names: tuple[str, ...]) -> list[OneTarget]:
     chosen = list(target) if isinstance(target, list | tuple) else [target]
     if not chosen:
         raise TargetError("the list of targets is empty; pass a class, or None for the predicted")
+    if not names and any(isinstance(one, str) for one in chosen):
+        raise TargetError(
+            f"no class names are known, so {target!r} cannot be found; pass classes=[...] or an "
+            "index"
+        )
     return [class_index(one, names) if isinstance(one, str) else one for one in chosen]
 
 

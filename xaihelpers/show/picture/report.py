@@ -28,16 +28,13 @@ class Report:
     Attributes:
         pictures: name of the results -> what the JSON file says of a picture.
         resumed: how many were there before.
-
-    Raises:
-        StorageError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder, self.settings = folder, settings
         self.pictures = self._stored()
         self.resumed = 0
-        self.write()  # a folder that cannot be written is known before hours of work
+        self._written = time.monotonic()
 
     def _stored(self) -> dict[str, dict[str, Any]]:
         try:
@@ -56,7 +53,8 @@ class Report:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.write()
+        if self.pictures:
+            self.write()
 
     def has(self, stem: str, digest: str) -> bool:
         """Whether the same file was explained before and its results are still there."""
