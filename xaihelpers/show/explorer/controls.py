@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import ipywidgets as widgets
@@ -10,13 +11,14 @@ from traitlets import TraitError
 
 from xaihelpers import networks
 from xaihelpers.cams.methods import METHODS
-from xaihelpers.errors import SelectionError
-from xaihelpers.show.explorer.sources import Entry
+from xaihelpers.errors import SelectionError, TargetError
+from xaihelpers.show.explorer.entries import Entry
+from xaihelpers.show.explorer.html import MANY
 from xaihelpers.show.explorer.workbench import KINDS, Frame, Selection
 from xaihelpers.show.style import method_title
 
 CMAPS = ("inferno", "viridis", "magma", "cividis", "jet")
-FILES = ".png,.jpg,.jpeg,.tif,.tiff,.bmp,.webp"
+FILES = ".png,.jpg,.jpeg,.tif,.tiff,.bmp,.webp,.gif,.dcm"
 WIDE = {"description_width": "84px"}
 
 
@@ -35,11 +37,11 @@ class Controls:
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         titles = [(entry.title, key) for key, entry in entries.items()]
-        first = next((key for key in entries if key == "fundus_efficientnet_b0"), titles[0][1])
         self.network = _dropdown("Network", titles, "which trained network is explained")
-        self.network.value = first
         self.upload = widgets.FileUpload(
-            accept=FILES, description="Your own picture", tooltip="PNG, JPEG, TIFF, BMP or WebP"
+            accept=FILES,
+            description="Your own picture",
+            tooltip="PNG, JPEG, TIFF, BMP, WebP, GIF or DICOM",
         )
         self.upload.layout.width = "200px"
         self.layer = _dropdown("Layer", [("last", "last")], "where in the network the map is made")
@@ -47,6 +49,7 @@ class Controls:
             min=0, max=1, description="Class", readout=False, style=WIDE, tooltip="class to explain"
         )
         self.class_text = widgets.HTML()
+        self.named = _dropdown("Class", [("", 0)], "class to explain, the likely ones first")
         self.kind = widgets.ToggleButtons(
             options=KINDS,
             tooltips=("what speaks for it", "what speaks against it", "why it and not the other"),
@@ -68,9 +71,20 @@ class Controls:
         self.cmap = _dropdown("Colours", CMAPS, "colour map")
         self.box_shown = widgets.Checkbox(True, description="box", indent=False)
         self.fraction = _slider("Box from", 0.15, 0.9, 0.01, "share of the map's maximum")
-        self.contours = widgets.Checkbox(True, description="lesion outlines", indent=False)
+        self.contours = widgets.Checkbox(True, description="outlines", indent=False)
         self.save = widgets.Button(description="PNG and CSV", icon="download")
+        self.classes: tuple[str, ...] = ()
         self.box = self._arranged()
+        self.named.observe(self._on_named, "value")
+        self.first.observe(self._on_first, "value")
+
+    def _on_named(self, change: dict[str, Any]) -> None:
+        if change["new"] is not None and self.named.layout.display is None:
+            self.first.value = change["new"]
+
+    def _on_first(self, change: dict[str, Any]) -> None:
+        if any(index == change["new"] for _, index in self.named.options):
+            self.named.value = change["new"]
 
     @property
     def redrawing(self) -> list[widgets.Widget]:
@@ -82,8 +96,9 @@ class Controls:
     def _arranged(self) -> widgets.VBox:
         rows = {"flex_flow": "row wrap"}
         parts = [
-            *(self.network, self.upload, self.layer, self.first, self.class_text, self.kind),
-            *(self.other, widgets.HBox(list(self.methods.values()), layout=rows)),
+            *(self.network, self.upload, self.layer, self.first, self.named, self.class_text),
+            *(self.kind, self.other),
+            *(widgets.HBox(list(self.methods.values()), layout=rows)),
             *(self.opacity, self.cmap, self.fraction),
             *(widgets.HBox([self.box_shown, self.contours], layout=rows), self.save),
         ]
@@ -108,23 +123,36 @@ class Controls:
             contours=self.contours.value,
         )
 
-    def fit(self, entry: Entry) -> None:
+    def offer(self, entry: Entry) -> None:
         """Offer the layers and classes of a network; what it has, too, stays chosen."""
-        table = networks.layer_table(entry.card["arch"], entry.size)
+        self.classes = entry.classes
         layer, other = self.layer.value, self.other.value
-        self.layer.options = [
-            (f"{row.role} · {row.module} · {row.grid}", row.role) for row in table.itertuples()
-        ]
-        self.layer.value = layer if layer in entry.layers else "last"
+        self.layer.options = entry.layer_labels()
+        self.layer.value = layer if layer in entry.layers else next(iter(entry.layers))
         self.first.max = len(entry.classes) - 1
         self.other.options = [(name, index) for index, name in enumerate(entry.classes)]
         self.other.value = other if other < len(entry.classes) else 0
+        many = len(entry.classes) > MANY
+        self.first.layout.display, self.named.layout.display = (
+            ("none", None) if many else (None, "none")
+        )
 
-    def describe(self, frame: Frame, classes: tuple[str, ...]) -> None:
+    def rank(self, probabilities: Sequence[float], suggested: Sequence[int] = ()) -> None:
+        """Order the classes in the list of many: suggested ones, then the likely ones."""
+        if len(self.classes) <= MANY:
+            return
+        order = sorted(range(len(self.classes)), key=lambda index: -probabilities[index])
+        ranked = list(dict.fromkeys([*suggested, *order]))
+        options = [(f"{self.classes[i]} ({probabilities[i]:.1%})", i) for i in ranked]
+        with self.named.hold_sync():
+            self.named.options = options
+            self.named.value = self.first.value
+
+    def describe(self, frame: Frame) -> None:
         """Say the chosen class in words; show the second class where there is one."""
         first = frame.selection.first
         self.class_text.value = (
-            f'<div class="xai-text" style="margin-left: 92px">{classes[first]}: '
+            f'<div class="xai-text" style="margin-left: 92px">{escape(self.classes[first])}: '
             f"{frame.probabilities[first]:.1%}</div>"
         )
         self.other.layout.display = None if frame.selection.kind == "difference" else "none"
@@ -160,8 +188,7 @@ class Controls:
             box.value = name in names
 
     def _class(self, name: str) -> int:
-        classes = dict(self.other.options)
-        if name not in classes:
-            raise SelectionError(f"no class is called {name!r}; there are {', '.join(classes)}")
-        index: int = classes[name]
-        return index
+        try:
+            return networks.class_index(name, self.classes)
+        except TargetError as error:
+            raise SelectionError(str(error)) from error

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from xaihelpers.show.explorer.sources import Entry
+from xaihelpers.show.explorer.entries import Entry
 from xaihelpers.show.explorer.workbench import Frame
 from xaihelpers.show.style import method_title, new_figure
 
@@ -20,8 +20,8 @@ def table(frame: Frame, entry: Entry) -> pd.DataFrame:
         "image": sample.title,
         "origin": sample.origin,
         "truth": sample.truth,
-        "network": entry.path.stem,
-        "sha256": entry.card["sha256"],
+        "network": entry.key,
+        "sha256": entry.sha256,
         "layer": entry.layers[selection.layer],
         "target": frame.target,
         "class": entry.classes[selection.first],
@@ -73,9 +73,7 @@ def _panel_title(method: str, empty: bool) -> str:
 
 def files(frame: Frame, entry: Entry) -> dict[str, tuple[str, bytes]]:
     """File name -> (media type, content) of the picture as PNG and the table as CSV."""
-    stem = (
-        f"{entry.path.stem}_{frame.selection.layer}_{frame.selection.kind}{frame.selection.first}"
-    )
+    stem = f"{entry.key}_{frame.selection.layer}_{frame.selection.kind}{frame.selection.first}"
     buffer = io.BytesIO()
     figure(frame, entry).savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     text = table(frame, entry).to_csv(index=False)

@@ -15,6 +15,7 @@ from xaihelpers.show.explorer.workbench import Frame, Score
 from xaihelpers.show.style import method_title
 
 THUMBNAIL = 64  # px
+MANY, LIKELY = 15, 8  # of more classes than that, so many are shown
 PANELS_WIDTH = "1040px"  # at most, on wide pages
 
 STYLE = """<style>
@@ -86,13 +87,22 @@ def legend(colours: Mapping[str, tuple[int, int, int]]) -> str:
 
 
 def probabilities(values: Sequence[float], classes: Sequence[str], explained: Sequence[int]) -> str:
-    """A bar per class; the explained classes stand out."""
-    marks = ["xai-explained" if index in explained else "" for index in range(len(classes))]
+    """A bar per class, of many classes the most likely; the explained ones stand out.
+
+    Args:
+        values: probability of each class.
+        classes: their names.
+        explained: indices of the explained classes, which are shown in any case.
+    """
+    shown = list(range(len(classes)))
+    if len(classes) > MANY:
+        shown = sorted(shown, key=lambda index: -values[index])[:LIKELY]
+        shown += [index for index in explained if index not in shown]
     rows = "".join(
-        f'<tr class="{mark}"><th scope="row">{escape(name)}</th>'
-        f'<td><meter min="0" max="1" value="{value:.4f}" aria-label="{escape(name)}"></meter></td>'
-        f"<td>{value:.1%}</td></tr>"
-        for mark, name, value in zip(marks, classes, values, strict=True)
+        f'<tr class="{"xai-explained" if index in explained else ""}"><th scope="row">'
+        f'{escape(classes[index])}</th><td><meter min="0" max="1" value="{values[index]:.4f}" '
+        f'aria-label="{escape(classes[index])}"></meter></td><td>{values[index]:.1%}</td></tr>'
+        for index in shown
     )
     return f'<table class="xai-numbers"><caption>Probabilities</caption>{rows}</table>'
 
@@ -100,7 +110,10 @@ def probabilities(values: Sequence[float], classes: Sequence[str], explained: Se
 def numbers(frame: Frame) -> str:
     """One row per method: energy in the mask, pointing hit, overlap of the boxes."""
     if not frame.against:
-        return '<p class="xai-text">No mask is known for this picture: nothing to measure.</p>'
+        return (
+            '<p class="xai-text">No mask is known for this picture and class: nothing to measure.'
+            "</p>"
+        )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("", "energy", "hit", "box IoU"))
     rows = "".join(
         f'<tr><th scope="row">{method_title(score.method)}</th><td>{score.energy or 0:.3f}</td>'
@@ -129,9 +142,12 @@ def thumbnails(images: Mapping[str, np.ndarray]) -> str:
 
 
 def small(image: np.ndarray) -> np.ndarray:
-    """An image at the size of a thumbnail."""
-    step = max(1, image.shape[0] // (2 * THUMBNAIL))
-    return pictures.enlarged(np.ascontiguousarray(image[::step, ::step]), THUMBNAIL)
+    """The central square of an image at the size of a thumbnail."""
+    side = min(image.shape[:2])
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    step = max(1, side // (2 * THUMBNAIL))
+    square = image[top : top + side : step, left : left + side : step]
+    return pictures.enlarged(np.ascontiguousarray(square), THUMBNAIL)
 
 
 def downloads(files: Mapping[str, tuple[str, bytes]]) -> str:

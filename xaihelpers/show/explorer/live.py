@@ -18,6 +18,7 @@ import torch
 from IPython.core.pylabtools import print_figure
 from torch import Tensor, nn
 
+from xaihelpers import networks
 from xaihelpers.metrics import localization
 from xaihelpers.show.explorer import html, pictures
 from xaihelpers.show.explorer.workbench import (
@@ -109,16 +110,23 @@ def maps(
     classes: Sequence[str],
     methods: Sequence[str] = ("grad_cam",),
     masks: Mapping[str, np.ndarray] | None = None,
+    normalize: Callable[[Tensor], Tensor] = networks.normalize,
 ) -> Live:
     """One picture with a class slider, a choice of layer, and for, against or rather than.
 
     Args:
-        image: uint8, (3, H, W) or (H, W, 3), square, of the size the network was trained on.
+        model: a classifier, on the CPU.
+        image: uint8, (3, H, W) or (H, W, 3), of the size the network was trained on.
         layers: role -> dotted name, as in `networks.LAYERS[arch]`.
+        classes: names in the order of the logits.
+        methods: names in `METHODS`.
         masks: outlined in every panel, (H, W) bool by name.
+        normalize: uint8 (1, 3, H, W) -> what the network takes; `networks.imagenet.normalize` for
+            the ImageNet network.
     """
     picture = np.ascontiguousarray(as_picture(image))
-    recorded = RecordedPass(model, picture, dict(layers))
+    inputs = normalize(torch.from_numpy(picture).permute(2, 0, 1)[None])
+    recorded = RecordedPass(model, inputs, layers)
     lines = pictures.outlines(masks or {})
     probabilities = recorded.logits.softmax(dim=1)[0].tolist()
     names = [f"{name} ({p:.1%})" for name, p in zip(classes, probabilities, strict=True)]
@@ -151,8 +159,10 @@ def threshold_box(
     """The box around a map's largest region, from a share of its maximum on.
 
     Args:
-        image: uint8, (3, H, W) or (H, W, 3), square. heat: (H, W), not negative.
+        image: uint8, (3, H, W) or (H, W, 3).
+        heat: (H, W), not negative.
         mask: (H, W) bool, outlined and compared with.
+        fraction: of the maximum, to begin with.
     """
     picture = np.ascontiguousarray(as_picture(image))
     values = as_heat(heat, picture.shape[:2])

@@ -25,19 +25,30 @@ Outline = tuple[str, tuple[int, int, int], list[np.ndarray]]  # name, colour, po
 
 
 def enlarged(values: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """A square image or map (h, h[, 3]) at `side` pixels, bilinearly."""
-    return cv2.resize(values, (side, side), interpolation=cv2.INTER_LINEAR)
+    """An image or map (h, w[, 3]) whose longer side has `side` pixels, bilinearly."""
+    return cv2.resize(values, _size(values.shape, side), interpolation=cv2.INTER_LINEAR)
+
+
+def _size(shape: Sequence[int], side: int) -> tuple[int, int]:
+    """Width and height that bring the longer side of (h, w) to `side` pixels."""
+    scale = side / max(shape[:2])
+    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
 
 
 def outlines(masks: Mapping[str, np.ndarray], side: int = SIDE) -> list[Outline]:
-    """Polygons around every non-empty mask at `side` pixels, each with the colour of its name."""
+    """Polygons around every non-empty mask, each with the colour of its name.
+
+    Args:
+        masks: name -> (h, w) bool.
+        side: of the panel, in pixels.
+    """
     spare = cycle(OTHER_COLOURS)
     drawn: list[Outline] = []
     for name, mask in masks.items():
         colour = rgb(COLOURS.get(name) or next(spare))
         if mask.any():
             values = cv2.resize(
-                mask.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST
+                mask.astype(np.uint8), _size(mask.shape, side), interpolation=cv2.INTER_NEAREST
             )
             polygons, _ = cv2.findContours(values, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
             drawn.append((name, colour, list(polygons)))
@@ -59,12 +70,19 @@ def draw(
     box: Sequence[int] | None = None,
     side: int = SIDE,
 ) -> np.ndarray:
-    """One panel: image, map over it, outlines, box -> (side, side, 3) uint8 RGB.
+    """One panel: image, map over it, outlines, box.
 
     Args:
-        image: (h, h, 3) uint8. heat: (h, h) in [0, 1], or None for the image alone.
+        image: (h, w, 3) uint8.
+        heat: (h, w) in [0, 1], or None for the image alone.
+        cmap: name of a colour map.
+        opacity: of the map where it is at least half of its maximum.
         lines: from `outlines`, at the same side.
         box: x0, y0, x1, y1 in the image's pixels, x1 and y1 one past the last; empty is not drawn.
+        side: of the panel's longer side, in pixels.
+
+    Returns:
+        The panel as uint8 RGB.
     """
     panel = enlarged(image, side)
     if heat is not None:
@@ -72,7 +90,7 @@ def draw(
     for _, colour, polygons in lines:
         cv2.drawContours(panel, polygons, -1, colour, 1, cv2.LINE_AA)
     if box is not None and box[2] > box[0]:
-        x0, y0, x1, y1 = (round(edge * side / image.shape[0]) for edge in box)
+        x0, y0, x1, y1 = (round(edge * side / max(image.shape[:2])) for edge in box)
         for colour, width in (((0, 0, 0), 4), (BOX_COLOUR, 2)):  # seen on light and on dark
             cv2.rectangle(panel, (x0 + 1, y0 + 1), (x1 - 2, y1 - 2), colour, width)
     return panel

@@ -1,61 +1,41 @@
-"""What can be explored: the trained networks on disk, and pictures of their kind."""
+"""The pictures of the explorer: rendered and real test images, photographs, one's own files."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from xaihelpers import datasets, files, networks
-from xaihelpers.datasets import images
+from xaihelpers import datasets
+from xaihelpers.datasets.real import photographs
 from xaihelpers.datasets.registry import RENDERED, SIZE
-from xaihelpers.networks import checkpoints
 from xaihelpers.show.explorer.upload import read_upload
+from xaihelpers.show.picture.loading import PictureSource, read_picture
 
 SPLIT = "test"
 GALLERY_SIZE = 12  # pictures of a gallery
+FOUR = ("chelsea", "coffee", "rocket", "motorcycle")  # ImageNet has a class for each
 ORGANS = ("retina", "disc", "macula", "vessels", "lung", "marker")  # masks of no finding
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A trained network: where it lies and what its card says."""
-
-    path: Path
-    card: dict[str, Any]
-
-    @property
-    def title(self) -> str:
-        data, arch = self.card["data"]["name"], self.card["arch"]
-        return f"{data} · {arch}" if self.path.stem == f"{data}_{arch}" else self.path.stem
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return tuple(self.card["classes"])
-
-    @property
-    def size(self) -> int:
-        """Side in pixels of the images that training ended with."""
-        return int(self.card["recipe"]["cycles"][-1]["sizes"][-1])
-
-    @property
-    def layers(self) -> dict[str, str]:
-        """Role -> dotted name of every named layer."""
-        return networks.LAYERS[self.card["arch"]]
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """A picture to explain.
 
-    image: (H, W, 3) uint8, of the network's size unless the file is the learner's own.
-    truth: its class in words; "" if nobody knows.
-    masks: what a map may be measured against, (H, W) bool by name; empty if nothing is known.
-    note: what was done to an uploaded file.
+    Attributes:
+        key: what it is chosen by.
+        title: what it is called.
+        image: (H, W, 3) uint8.
+        truth: its class in words; "" if nobody knows.
+        origin: "rendered", "real", "photograph" with its licence, or "your own file".
+        masks: what a map may be measured against, (H, W) bool by name; empty if nothing is known.
+        note: what was done to an uploaded file.
+        ready: whether the image has the network's size already.
+        classes: classes worth asking for, the first of which is shown first; () for the network's
+            own answer.
+        by_class: whether a mask counts for the class of its own name alone.
     """
 
     key: str
@@ -65,60 +45,93 @@ class Sample:
     origin: str
     masks: Mapping[str, np.ndarray] = field(default_factory=dict)
     note: str = ""
+    ready: bool = False
+    classes: tuple[str, ...] = ()
+    by_class: bool = False
 
 
-def find_networks(data_root: str = "") -> dict[str, Entry]:
-    """Every classifier with named layers among the checkpoints; real ones only with a data root.
+def data_sets(classes: tuple[str, ...], size: int, seed: int, data_root: str = "") -> list[str]:
+    """Names of the sets of these classes: the rendered one first, then real ones.
 
-    Raises:
-        CheckpointError: there is none.
+    Args:
+        classes: of a network.
+        size: side of the pictures in px.
+        seed: of the network's training, by which real sets are divided.
+        data_root: folder of the real sets, "" for none.
     """
-    folders = [files.checkpoints_dir()]
-    if data_root:
-        folders.append(files.results_dir() / "real" / "checkpoints")
-    entries = {}
-    for path in (path for folder in folders for path in sorted(folder.glob("*.safetensors"))):
-        card = checkpoints.read_card(path)
-        if card["arch"] in networks.LAYERS and "data" in card and "recipe" in card:
-            entries[path.stem] = Entry(path, card)
-    if not entries:
-        raise networks.CheckpointError(
-            f"no trained classifier in {folders[0]}; `make train` makes them"
-        )
-    return entries
-
-
-def data_sets(entry: Entry, data_root: str = "") -> list[str]:
-    """Names of the sets whose classes are the network's: the rendered one first, then real ones."""
-    rendered = [n for n, s in RENDERED.items() if entry.classes == s.CLASSES]
+    rendered = [name for name in RENDERED if classes == RENDERED[name].CLASSES]
     if not data_root:
         return rendered
     real = datasets.available(data_root)
-    return rendered + [n for n in real if _real(n, data_root, entry).classes == entry.classes]
+    return rendered + [n for n in real if _real(n, data_root, size, seed).classes == classes]
 
 
-def _real(name: str, data_root: str, entry: Entry) -> datasets.ImageDataset:
+def _real(name: str, data_root: str, size: int, seed: int) -> datasets.ImageDataset:
     """Divided as when the network was trained, so that no test picture was trained on."""
-    seed = entry.card["seed"]
-    return datasets.load(name, SPLIT, entry.size, seed, root=data_root, cache=False, skip_bad=True)
+    return datasets.load(name, SPLIT, size, seed, root=data_root, cache=False, skip_bad=True)
 
 
-def gallery(entry: Entry, data_root: str = "", seed: int = 0) -> list[Sample]:
-    """Test pictures for a network, at most twelve per set, as many of each class as of any other.
+def data_gallery(
+    classes: tuple[str, ...], size: int, trained_seed: int, data_root: str = "", seed: int = 0
+) -> list[Sample]:
+    """Test pictures, at most twelve per set, as many of each class as of any other.
 
-    seed: of the rendered pictures.
+    Args:
+        classes: of a network.
+        size: side of the pictures in px.
+        trained_seed: of the network's training, by which real sets are divided.
+        data_root: folder of the real sets, "" for none.
+        seed: of the rendered pictures.
 
     Raises:
         DataError: real data that cannot be used.
     """
     samples = []
-    for name in data_sets(entry, data_root):
+    for name in data_sets(classes, size, trained_seed, data_root):
         if name in RENDERED:
-            data = datasets.load(name, SPLIT, entry.size, seed=seed, limit=GALLERY_SIZE)
+            data = datasets.load(name, SPLIT, size, seed=seed, limit=GALLERY_SIZE)
         else:
-            data = _real(name, data_root, entry)
+            data = _real(name, data_root, size, trained_seed)
         samples += [_sample(data, i) for i in balanced_indices(data.labels, GALLERY_SIZE)]
     return samples
+
+
+def photograph_gallery() -> list[Sample]:
+    """A picture of four photographs, then each photograph alone.
+
+    Raises:
+        DataError: a package with photographs is not installed.
+    """
+    four = photographs.grid(FOUR)
+    about = photographs.PHOTOGRAPHS
+    asked = tuple(about[name].imagenet for name in FOUR)
+    together = Sample(
+        key="photographs:four",
+        title="four photographs",
+        image=four.image,
+        truth=", ".join(about[name].shows for name in FOUR),
+        origin="photographs",
+        masks=dict(zip(asked, four.masks.values(), strict=True)),
+        ready=True,
+        classes=asked,
+        by_class=True,
+    )
+    return [together, *photographs_alone()]
+
+
+def photographs_alone() -> list[Sample]:
+    """Every photograph that a package ships, at its own size."""
+    return [
+        Sample(
+            key=f"photographs:{name}",
+            title=name,
+            image=photographs.read(name),
+            truth=about.shows,
+            origin=f"photograph, {about.licence}",
+            classes=(about.imagenet,) if about.imagenet else (),
+        )
+        for name, about in photographs.PHOTOGRAPHS.items()
+    ]
 
 
 def balanced_indices(labels: np.ndarray, most: int) -> list[int]:
@@ -150,6 +163,7 @@ def _sample(data: datasets.ImageDataset, index: int) -> Sample:
         truth=data.classes[record.label],
         origin=data.origin,
         masks=findings or organs,
+        ready=True,
     )
 
 
@@ -164,14 +178,12 @@ def uploaded_sample(name: str, content: bytes) -> Sample:
     return Sample(key, name, pixels, "", "your own file", note=note)
 
 
-def network_input(sample: Sample, entry: Entry) -> np.ndarray:
-    """The pixels as the network was trained on them, (size, size, 3) uint8.
+def picture_sample(source: PictureSource) -> Sample:
+    """A picture of the learner's own, in whatever form, as a sample without truth or masks.
 
-    Uploads are padded with black to a square; for fundus networks cut to the retina first.
+    Raises:
+        PictureError: it is no usable picture.
     """
-    image = sample.image
-    if not sample.key.startswith("upload:"):
-        return image
-    if entry.card["data"]["name"] in ("fundus", "aptos"):
-        image = images.crop_to_retina(image)
-    return images.square(image, entry.size)
+    picture = read_picture(source)
+    key = f"own:{hashlib.sha256(picture.pixels.tobytes()).hexdigest()[:12]}"
+    return Sample(key, picture.name, picture.pixels, "", "your own file", note=picture.note)

@@ -1,14 +1,15 @@
 """The explorer: pick a picture, a network, a layer and a question, and see the maps at once.
 
 from xaihelpers.show.explorer import Explorer
-Explorer()
+Explorer()                                               # the ImageNet network and photographs
+Explorer(model=net, classes=names, transform=transform)  # a network of one's own first
 
 Runs in JupyterLab, in Colab and as a page of its own (`make app`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -16,13 +17,18 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 from matplotlib.figure import Figure
+from torch import nn
 
 from xaihelpers.errors import SelectionError, XaiError
 from xaihelpers.show.explorer import export, html
 from xaihelpers.show.explorer.controls import Controls
+from xaihelpers.show.explorer.entries import Entry, find_entries
 from xaihelpers.show.explorer.live import LatestOnly
-from xaihelpers.show.explorer.sources import Entry, network_input, uploaded_sample
+from xaihelpers.show.explorer.own import open_own
+from xaihelpers.show.explorer.sources import uploaded_sample
 from xaihelpers.show.explorer.workbench import Frame, Selection, Workbench
+from xaihelpers.show.picture.loading import PictureSource
+from xaihelpers.show.picture.transforms import Transform
 
 _numbers = count()  # keeps apart the style rules of several explorers on one page
 
@@ -36,14 +42,39 @@ class Explorer(widgets.VBox):
     Args:
         data_root: folder of the real sets; "" for rendered pictures.
         seed: of the rendered pictures.
+        model: a network of one's own, which is opened first: a torch network, or a name that
+            `xaihelpers explain --model` takes, such as "package.module:factory".
+        classes: names in the order of its logits; () for those that it brings along, else
+            "class 0", "class 1" ...
+        transform: PIL image -> tensor (3, h, w); None for the one that it brings along.
+        pictures: files, PIL images or arrays to begin with; () for the photographs.
+        weights: a .safetensors file, where `model` is a name.
 
     Attributes:
-        frame: what is shown. draws: how often something was drawn.
+        frame: what is shown.
+        draws: how often something was drawn.
+
+    Raises:
+        XaiError: the network, its transform or a picture cannot be used.
     """
 
-    def __init__(self, data_root: str = "", seed: int = 0) -> None:
-        self.workbench = Workbench(data_root, seed)
-        self.controls = Controls(self.workbench.entries)
+    def __init__(
+        self,
+        data_root: str = "",
+        seed: int = 0,
+        *,
+        model: nn.Module | str | None = None,
+        classes: Sequence[str] = (),
+        transform: Transform | None = None,
+        pictures: Sequence[PictureSource] = (),
+        weights: str = "",
+    ) -> None:
+        entries = find_entries(data_root, seed)
+        if model is not None:
+            own = open_own(model, classes, transform, pictures, weights)
+            entries = {own.key: own, **entries}
+        self.workbench = Workbench(entries)
+        self.controls = Controls(entries)
         self.frame: Frame | None = None
         self.draws = 0
         self._image, self._prefix = "", f"xai{next(_numbers)}"
@@ -185,7 +216,7 @@ class Explorer(widgets.VBox):
     def _draw(self) -> None:
         frame = self.workbench.frame(self.selection)
         classes = self.entry.classes
-        self.controls.describe(frame, classes)
+        self.controls.describe(frame)
         explained = [frame.selection.first] + [frame.selection.other] * (
             frame.selection.kind == "difference"
         )
@@ -199,7 +230,7 @@ class Explorer(widgets.VBox):
     def _open_network(self) -> None:
         """Fit layers, classes and pictures to the chosen network."""
         network = self.controls.network.value
-        self.controls.fit(self.entry)
+        self.controls.offer(self.entry)
         keys = self.workbench.gallery(network)
         own = [key for key, sample in self.workbench.samples.items() if key.startswith("upload:")]
         self._fill_gallery([*keys, *own])
@@ -225,7 +256,7 @@ class Explorer(widgets.VBox):
             button.add_class("xai-thumb").add_class(name)
             button.on_click(lambda _, key=key: self._on_thumb(key))
             buttons.append(button)
-            images[name] = network_input(sample, self.entry)
+            images[name] = self.workbench.prepared(self.controls.network.value, key).pixels
         self._thumb_style.value = html.thumbnails(images)
         self._thumbs.children = buttons
         self._keys = keys
@@ -237,15 +268,20 @@ class Explorer(widgets.VBox):
             mark("xai-chosen")
 
     def _choose_image(self, key: str) -> None:
-        """Show a picture, first of all for the class that the network sees in it."""
+        """Show a picture, first of all for the class that it suggests or the network sees in it."""
         if key not in self._keys:
             raise SelectionError(f"no picture is called {key!r}; there are {', '.join(self._keys)}")
         self._image = key
         self._mark_chosen()
-        best = (
-            self.workbench.recorded_pass(self.selection).logits[0].argsort(descending=True).tolist()
-        )
-        self.controls.choose(first=best[0], other=best[min(1, len(best) - 1)])
+        logits = self.workbench.recorded_pass(self.selection).logits[0]
+        classes = self.entry.classes
+        suggested = [
+            classes.index(name) for name in self.workbench.samples[key].classes if name in classes
+        ]
+        best = [*suggested, *logits.argsort(descending=True).tolist()]
+        other = next((index for index in best if index != best[0]), best[0])
+        self.controls.choose(first=best[0], other=other)
+        self.controls.rank(logits.softmax(dim=0).tolist(), suggested)
 
     def _offer_files(self) -> None:
         self._links.value = html.downloads(export.files(self._shown(), self.entry))

@@ -8,7 +8,7 @@ drawing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from xaihelpers import networks
 from xaihelpers.cams import Explanation, hooks, targets
 from xaihelpers.cams.engine.modes import undisturbed
 from xaihelpers.cams.methods import METHODS
 from xaihelpers.metrics import localization
 from xaihelpers.show.explorer import pictures
-from xaihelpers.show.explorer.sources import Sample, find_networks, gallery, network_input
+from xaihelpers.show.explorer.entries import Entry, Prepared
+from xaihelpers.show.explorer.sources import Sample
 
 KINDS = ("class", "counterfactual", "difference")
 PASSES, EXPLANATIONS = 12, 128  # kept: a gallery's passes (20 to 40 MB each); five maps each
@@ -33,9 +33,19 @@ Value = TypeVar("Value")
 class Selection:
     """Everything a learner can choose.
 
-    network, image: keys of the workbench. layer: a role of `networks.LAYERS`.
-    kind: one of `KINDS`; `other` is the class that a difference subtracts.
-    fraction: of the map's maximum, from which on its box is drawn.
+    Attributes:
+        network: key of the workbench.
+        image: key of the workbench.
+        layer: role of one of the network's layers.
+        methods: names in `METHODS`.
+        kind: one of `KINDS`.
+        first: index of the class.
+        other: index of the class that a difference subtracts.
+        opacity: of a map where it is at least half of its maximum.
+        cmap: name of a colour map.
+        box: whether the box of the largest region is drawn.
+        fraction: of the map's maximum, from which on its box is drawn.
+        contours: whether masks are outlined.
     """
 
     network: str
@@ -68,8 +78,16 @@ class Score:
 class Frame:
     """What a selection shows.
 
-    plain: the image alone; panels: method -> drawn map, both (side, side, 3) uint8 RGB.
-    against: what is measured against, in words ("" if nothing is). lines: the outlines drawn.
+    Attributes:
+        selection: what was chosen.
+        sample: the picture.
+        probabilities: of every class.
+        target: what is explained, in words.
+        plain: the image alone, (h, w, 3) uint8 RGB.
+        panels: method -> drawn map, of the same size.
+        scores: per method.
+        against: what is measured against, in words; "" if nothing is.
+        lines: the outlines drawn.
     """
 
     selection: Selection
@@ -86,12 +104,18 @@ class Frame:
 class RecordedPass:
     """One picture through one network with every named layer tapped; gradients come on demand."""
 
-    def __init__(self, model: nn.Module, image: np.ndarray, layers: dict[str, str]) -> None:
-        x = networks.normalize(torch.tensor(image).permute(2, 0, 1)[None])
+    def __init__(self, model: nn.Module, inputs: Tensor, layers: Mapping[str, str]) -> None:
+        """Run the network.
+
+        Args:
+            model: on the CPU.
+            inputs: (1, 3, h, w), normalised.
+            layers: role -> dotted name.
+        """
         with undisturbed(model, "cpu"), hooks.capture(model, *layers.values()) as taps:
-            self._logits = model(x)
+            self._logits = model(inputs)
         self._taps = dict(zip(layers, taps, strict=True))
-        self._size = image.shape[:2]
+        self._size = tuple(inputs.shape[2:])
         self.logits = self._logits.detach()
 
     def explain(self, role: str, target: Callable[[Tensor], Tensor]) -> Explanation:
@@ -125,24 +149,22 @@ class Workbench:
     """Networks, pictures and what was computed of them.
 
     Args:
-        data_root: folder of the real sets, "" for rendered pictures alone.
-        seed: of the rendered pictures.
+        entries: key -> network.
     """
 
-    def __init__(self, data_root: str = "", seed: int = 0) -> None:
-        self.entries = find_networks(data_root)
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self.entries = dict(entries)
         self.samples: dict[str, Sample] = {}
-        self._root, self._seed = data_root, seed
-        self._galleries: dict[tuple[tuple[str, ...], int, int], list[str]] = {}
+        self._galleries: dict[Hashable, list[str]] = {}
         self._models: dict[str, nn.Module] = {}
+        self._prepared = RecentlyUsed(EXPLANATIONS)
         self._passes, self._explanations = RecentlyUsed(PASSES), RecentlyUsed(EXPLANATIONS)
 
     def gallery(self, network: str) -> list[str]:
         """Keys of the pictures for a network, loaded or rendered on first use."""
-        entry = self.entries[network]
-        kind = (entry.classes, entry.size, entry.card["seed"])
+        kind = self.entries[network].gallery_key
         if kind not in self._galleries:
-            samples = gallery(entry, self._root, self._seed)
+            samples = self.entries[network].gallery()
             self.samples |= {sample.key: sample for sample in samples}
             self._galleries[kind] = [sample.key for sample in samples]
         return self._galleries[kind]
@@ -154,33 +176,36 @@ class Workbench:
     def model(self, network: str) -> nn.Module:
         """The network, opened on first use and kept; its parameters take no gradients."""
         if network not in self._models:
-            model, _ = networks.checkpoints.load(self.entries[network].path)
-            self._models[network] = model.requires_grad_(False)
+            self._models[network] = self.entries[network].open().requires_grad_(False)
         return self._models[network]
 
+    def prepared(self, network: str, image: str) -> Prepared:
+        """A picture as a network takes it."""
+        return self._prepared.get(
+            (network, image), lambda: self.entries[network].prepare(self.samples[image])
+        )
+
     def pixels(self, selection: Selection) -> np.ndarray:
-        """What the network sees, (size, size, 3) uint8."""
-        return network_input(self.samples[selection.image], self.entries[selection.network])
+        """What the network sees, (h, w, 3) uint8."""
+        return self.prepared(selection.network, selection.image).pixels
 
     def recorded_pass(self, selection: Selection) -> RecordedPass:
         """The selection's picture through its network."""
-        layers = self.entries[selection.network].layers
+        network, image = selection.network, selection.image
         return self._passes.get(
-            (selection.network, selection.image),
-            lambda: RecordedPass(self.model(selection.network), self.pixels(selection), layers),
+            (network, image),
+            lambda: RecordedPass(
+                self.model(network),
+                self.prepared(network, image).inputs,
+                self.entries[network].layers,
+            ),
         )
 
     def explanation(self, selection: Selection) -> Explanation:
         """The maps of all methods for the selection's picture, layer and target."""
         other = selection.other if selection.kind == "difference" else None
-        key = (
-            selection.network,
-            selection.image,
-            selection.layer,
-            selection.kind,
-            selection.first,
-            other,
-        )
+        place = (selection.network, selection.image, selection.layer)
+        key = (*place, selection.kind, selection.first, other)
         target = make_target(selection.kind, selection.first, selection.other)
         return self._explanations.get(
             key, lambda: self.recorded_pass(selection).explain(selection.layer, target)
@@ -242,6 +267,8 @@ def reference_mask(sample: Sample, shown: str) -> tuple[str, np.ndarray | None]:
     A set whose masks bear the names of its classes is measured against the mask of the class
     `shown`; others against the union of all masks.
     """
+    if sample.by_class and shown not in sample.masks:
+        return "", None
     if shown in sample.masks:
         chosen = {shown: sample.masks[shown]}
     else:
