@@ -3,6 +3,8 @@ PYTHON  ?= python3
 PROFILE ?= quick
 SEED    ?= 0
 DATA_ROOT ?=
+MODEL   ?=
+WEIGHTS ?=
 SKIP_BAD ?=
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -43,8 +45,8 @@ test: setup  ## all tests
 lab: setup  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.$(UPLOADS)
 
-app: setup  ## the explorer as a page on this machine, at 127.0.0.1 only (DATA_ROOT=folder for real data)
-	DATA_ROOT="$(abspath $(DATA_ROOT))" JUPYTER_PATH=apps/share $(BIN)/voila apps/explorer.ipynb --template=explorer --Voila.ip=127.0.0.1 --Voila.$(UPLOADS)
+app: setup  ## the explorer as a page, at 127.0.0.1 only (MODEL=package.module:factory for your own network)
+	MODEL="$(MODEL)" WEIGHTS="$(abspath $(WEIGHTS))" PYTHONPATH="$(CURDIR)" DATA_ROOT="$(abspath $(DATA_ROOT))" JUPYTER_PATH=apps/share $(BIN)/voila apps/explorer.ipynb --template=explorer --Voila.ip=127.0.0.1 --Voila.$(UPLOADS)
 
 demo: setup  ## the browser page on this machine, at 127.0.0.1 only
 	$(BIN)/python apps/browser/build.py build/site/browser

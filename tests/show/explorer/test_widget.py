@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from xaihelpers.show.explorer.entries import find_entries
 
 from tests.datasets.layouts import write_aptos
 from tests.show.explorer.explorer_case import COLOUR, NETWORK, RAMP, png
@@ -21,6 +20,7 @@ from xaihelpers.errors import SelectionError
 from xaihelpers.show.explorer import live as explorer_live
 from xaihelpers.show.explorer import pictures
 from xaihelpers.show.explorer import sources as explorer_sources
+from xaihelpers.show.explorer.entries import find_entries
 from xaihelpers.show.explorer.widget import Explorer
 from xaihelpers.show.explorer.workbench import Selection, Workbench
 
@@ -78,7 +78,7 @@ def test_a_picture_opens_at_its_predicted_class(explorer: Explorer) -> None:
     ("choice", "words"),
     [
         ({"layer": "lst"}, "lst"),
-        ({"first": "Sever"}, "No DR, Mild"),
+        ({"first": "Sever"}, "did you mean 'Severe'"),
         ({"first": 9}, "outside 0 to 4"),
         ({"image": "fundus:999"}, "no picture"),
         ({"methods": ("gradcam",)}, "grad_cam"),

@@ -98,7 +98,7 @@ class Controls:
         parts = [
             *(self.network, self.upload, self.layer, self.first, self.named, self.class_text),
             *(self.kind, self.other),
-            *(widgets.HBox(list(self.methods.values()), layout=rows)),
+            widgets.HBox(list(self.methods.values()), layout=rows),
             *(self.opacity, self.cmap, self.fraction),
             *(widgets.HBox([self.box_shown, self.contours], layout=rows), self.save),
         ]

@@ -221,7 +221,7 @@ def _seen_pixels(image: np.ndarray, geometry: Geometry) -> np.ndarray:
 
 
 def _batch(pixels: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+    return torch.tensor(pixels).permute(2, 0, 1)[None]  # a copy: records are read-only
 
 
 def _table_labels(arch: str, size: int) -> list[tuple[str, str]]:

@@ -125,7 +125,7 @@ def maps(
             the ImageNet network.
     """
     picture = np.ascontiguousarray(as_picture(image))
-    inputs = normalize(torch.from_numpy(picture).permute(2, 0, 1)[None])
+    inputs = normalize(torch.tensor(picture).permute(2, 0, 1)[None])
     recorded = RecordedPass(model, inputs, layers)
     lines = pictures.outlines(masks or {})
     probabilities = recorded.logits.softmax(dim=1)[0].tolist()
