@@ -37,8 +37,23 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
 def opened(page: Page, address: tuple[str, Path], screenshot: Shot) -> ExplorerPage:
     open_when_up(page, *address)
     explorer = ExplorerPage(page)
+    page.wait_for_timeout(500)
     screenshot(page, "page_1_opened")
     return explorer
+
+
+def test_the_page_opens_with_photographs_and_the_heat_moves_to_what_is_chosen(
+    opened: ExplorerPage, page: Page, screenshot: Shot
+) -> None:
+    assert opened.captions()[1] == "Grad-CAM for tabby"
+    chosen = page.get_by_label("Class", exact=True).last
+    moved = opened.after(lambda: chosen.select_option(index=2))
+    assert opened.captions()[1] == "Grad-CAM for missile"
+    assert "Measured against: missile" in opened.numbers()[1]
+    screenshot(page, "page_1_photographs")
+    alone = opened.after(page.locator("button.xai-thumb").nth(2).click)
+    assert alone[0] != moved[0]
+    assert opened.captions()[1] == "Grad-CAM for espresso"
 
 
 @pytest.fixture
@@ -202,7 +217,7 @@ def test_everything_has_a_name_for_those_who_do_not_see_it(
     assert "heat map for Mild, layer last" in (
         page.locator(".xai-figures img").nth(1).get_attribute("alt") or ""
     )
-    for name in ("Network", "Layer", "Colours", "Grad-CAM", "box", "lesion outlines"):
+    for name in ("Network", "Layer", "Colours", "Grad-CAM", "box", "outlines"):
         assert page.get_by_label(name, exact=True).count() == 1, name
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(300)
