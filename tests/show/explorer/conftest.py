@@ -1,9 +1,9 @@
 """One workbench and one explorer per module: opening a network takes seconds."""
 
 import pytest
-from xaihelpers.show.explorer.entries import find_entries
 
 from tests.show.explorer.explorer_case import NETWORK
+from xaihelpers.show.explorer.entries import find_entries
 from xaihelpers.show.explorer.widget import Explorer
 from xaihelpers.show.explorer.workbench import Selection, Workbench
 
