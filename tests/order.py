@@ -1,8 +1,8 @@
 """Which tests run together and in which order: the longest first, so that no core idles at the end.
 
 A file is one unit of work, because its tests share what they have built; the tests of `ALONE` share
-nothing and are dealt out one by one. `durations.json` holds the seconds of every test that takes a
-second or more; the option `--store-durations` writes it anew. Such tests are marked slow.
+nothing and are dealt out one by one. `durations.json` holds about how many seconds a test of a
+second or more takes; the option `--store-durations` writes it anew. Such tests are marked slow.
 """
 
 import json
