@@ -224,7 +224,7 @@ def drop(before: Tensor, after: Tensor) -> Tensor:
         EvaluationError: scores of unlike length, or not positive.
 
     Example:
-        >>> drop(torch.tensor([0.8, 0.5]), torch.tensor([0.6, 0.7])).tolist()
+        >>> drop(torch.tensor([1.0, 0.5]), torch.tensor([0.75, 0.7])).tolist()
         [0.25, 0.0]
     """
     _check_scores(before, after)
