@@ -215,3 +215,14 @@ def test_two_processes_give_the_table_of_one_bit_for_bit(tmp_path: Path) -> None
     assert len(both) == 2
     for table in both:
         pd.testing.assert_frame_equal(one, table, check_exact=True)
+
+
+def test_a_network_of_one_logit_is_scored_by_its_sigmoid(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    one = study.Subject("one", nn.Sequential(*layers, nn.Linear(6, 1)).eval(), {"last": "1"})
+    plan = study.Plan(("grad_cam",), ("deletion", "drop"), batch_size=4)
+    table = study.run_study([one], data(), plan, tmp_path, progress=False)
+    assert table["confidence"].between(0.01, 0.99).all()
+    ours = table[table["method"] == "grad_cam"]
+    assert (ours["deletion"].dropna() < 0.999).all()

@@ -15,6 +15,7 @@ from xaihelpers.datasets.records import ImageDataset
 from xaihelpers.errors import EvaluationError
 from xaihelpers.metrics import prior_maps, sanity
 from xaihelpers.metrics.localization import is_empty
+from xaihelpers.metrics.model_score import linked
 from xaihelpers.study.case import Case, Prediction
 from xaihelpers.study.layer_tensors import LayerTensors, layer_tensors
 from xaihelpers.study.plan import PRIORS, Plan, Subject
@@ -131,7 +132,7 @@ class Worker:
 
     def _asked(self, inputs: Tensor, logits: Tensor, indices: Sequence[int]) -> Prediction:
         target = logits.argmax(dim=1)
-        probability = logits.softmax(dim=1).gather(1, target[:, None])[:, 0]
+        probability = linked(logits).gather(1, target[:, None])[:, 0]
         seeds = [self.plan.seed * 1_000_003 + int(index) for index in indices]
         return Prediction(self.subject.model, inputs, target, probability, seeds)
 
