@@ -18,14 +18,16 @@ def c13(attacks: pd.DataFrame) -> dict[str, Measure]:
             rows[column].to_numpy()
             for column in ("area", "energy_before", "energy_after", "energy_target")
         )
-        found = {
+        intervals = {
             "energy kept": bootstrap_interval(area, before, after, statistic=energy_kept),
             "over the answer": paired_difference(after, answer),
             "energy before": bootstrap_interval(before),
             "energy after": bootstrap_interval(after),
             "correlation": bootstrap_interval(rows["correlation"].dropna()),
         }
-        measures |= {f"{study} {name}": Measure.of(interval) for name, interval in found.items()}
+        measures |= {
+            f"{study} {name}": Measure.of(interval) for name, interval in intervals.items()
+        }
         measures[f"{study} probability"] = Measure(rows["p_after"].median(), n=len(rows))
         measures[f"{study} area"] = Measure(area.mean(), n=len(rows))
     return measures

@@ -67,7 +67,7 @@ def c14(marker: pd.DataFrame) -> dict[str, Measure]:
         linked, balanced = (_covid(marker, arch, network) for network in ("linked", "balanced"))
         heat = [rows["marker_covid"].to_numpy() for rows in (linked, balanced)]
         area = linked["marker_area"].to_numpy()
-        found = {
+        intervals = {
             "accuracy lost, linked less balanced": paired_difference(
                 _lost(marker, arch, "linked"), _lost(marker, arch, "balanced")
             ),
@@ -79,7 +79,7 @@ def c14(marker: pd.DataFrame) -> dict[str, Measure]:
                 balanced["finding_label"], linked["finding_label"]
             ),
         }
-        measures |= {f"{arch} {name}": Measure.of(interval) for name, interval in found.items()}
+        measures |= {f"{arch} {name}": Measure.of(interval) for name, interval in intervals.items()}
     return measures
 
 
