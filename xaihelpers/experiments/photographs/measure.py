@@ -163,7 +163,7 @@ def chart(game: pd.DataFrame) -> Figure:
         groups,
         "share of positive heat in the asked photograph",
         reference=float(game["chance"].iloc[0]),
-        title=f"{grids} grids of {side} x {side} photographs, EfficientNet-Lite0",
+        title=f"EfficientNet-Lite0, {grids} grids of {side} x {side}",
         note="chance",
     )
 
