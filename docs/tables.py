@@ -94,6 +94,41 @@ def costs() -> str:
     return markdown(["time / forward pass, 8 images", *networks], rows)
 
 
+def speed() -> str:
+    """Three lines: this package and its peers, as a multiple of a bare forward pass."""
+    times = load("benchmark")
+    if times.empty:
+        return "Not measured yet: `make bench`."
+    times = times[times["batch"] == 8]
+
+    def span(contestant: str) -> str:
+        ratios = times.loc[times["contestant"] == contestant, "ratio"]
+        return f"{ratios.min():.2f} to {ratios.max():.2f}"
+
+    rows = [
+        ["this package", "five at the last layer", span("ours, five methods")],
+        ["TorchCAM", "three at the last layer", span("torchcam, three methods")],
+        ["grad-cam", "three at the last layer", span("grad-cam, three methods")],
+    ]
+    return markdown(["package", "methods", "time / bare forward pass"], rows)
+
+
+def pointing() -> str:
+    """Grid pointing on real photographs: layers by methods, mean with its interval."""
+    table = load("photographs_grid_pointing")
+    if table.empty:
+        return "Not measured yet: `python -m xaihelpers measure photographs`."
+    methods = list(table["method"].unique())
+    rows = []
+    for layer, part in table.groupby("layer", sort=False):
+        figures = part.set_index("method")
+        sign = "signed" if bool(part["signed"].iloc[0]) else "after ReLU6"
+        half = (figures["high"] - figures["low"]) / 2
+        cells = [f"{figures.at[m, 'mean']:.2f} ± {half[m]:.2f}" for m in methods]
+        rows.append([f"`{layer}` ({sign})", *cells])
+    return markdown(["layer", *(METHODS.get(m, m) for m in methods)], rows)
+
+
 def goals() -> str:
     """Every goal of speed: figures per network, and at how many of them it is met."""
     table = load("benchmark_goals")
@@ -233,6 +268,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "chapters": chapters,
     "verdicts": verdicts,
     "costs": costs,
+    "speed": speed,
+    "pointing": pointing,
     "goals": goals,
     "memory": memory,
     "agreement": agreement,
