@@ -161,7 +161,7 @@ def solved(path: Path) -> NotebookNode:
     for stub, solution in zip(tagged(notebook, "exercise"), solutions, strict=True):
         stub.source = solution_blocks(solution)[0]
     for cell in tagged(notebook, "exercise-check"):
-        cell.metadata.tags.append(CHECK_OUTPUT)
+        cell.metadata.tags = sorted({*cell.metadata.tags, CHECK_OUTPUT})
         for output in cell.outputs:
             output.text = re.sub(r": not yet \(.*", ": pass", output.text)
     return notebook
