@@ -125,7 +125,7 @@ def test_the_script_installs_this_version_and_keeps_torch(
     clone, install = commands
     assert "--branch=v1.2" in clone
     assert ADDRESS in clone
-    assert install[-4:] == ["-c", "keep.txt", "-e", "./xai-clone[notebooks,peers]"]
+    assert install[-4:] == ["-c", "keep.txt", "-e", "./xai-clone[notebooks,peers,real]"]
     torch = sys.modules["torch"]
     assert f"torch=={torch.__version__}" in (tmp_path / "keep.txt").read_text().splitlines()
     assert os.getcwd() == str(tmp_path / "xai-clone" / "notebooks")

@@ -39,7 +39,7 @@ subprocess.run(clone, check=True)
 with open("keep.txt", "w") as file:
     file.write(f"torch=={{torch.__version__}}\\ntorchvision=={{torchvision.__version__}}\\n")
 pip = [sys.executable, "-m", "pip", "install", "-q", "-c", "keep.txt"]
-subprocess.run([*pip, "-e", "./xai-clone[notebooks,peers]"], check=True)
+subprocess.run([*pip, "-e", "./xai-clone[notebooks,peers,real]"], check=True)
 sys.path.insert(0, os.path.abspath("xai-clone"))
 os.chdir("xai-clone/notebooks")
 print("GPU:", torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
