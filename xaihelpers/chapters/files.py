@@ -26,6 +26,8 @@ INPUTS = (
     "checkpoints/*.safetensors",
     "tables/c[0-9]*.csv",
     "tables/evidence_*.csv",
+    "tables/photographs_*.csv",
+    "tables/starts.csv",
     "real/checkpoints/*.safetensors",
     "real/tables/c17_networks.csv",
     "real/tables/evidence_*.csv",
