@@ -36,7 +36,7 @@ COLOURS = ("inferno", "viridis", "magma", "cividis", "jet")
 PRECISION = "fp16"  # of the stored weights; int8 maps agree less than r = 0.999 with the original
 SIDE = 448  # px of a gallery's pictures
 GRID = ("chelsea", "coffee", "rocket", "china")
-PHANTOMS = 8
+PHANTOMS = 10
 
 
 @dataclass(frozen=True)
