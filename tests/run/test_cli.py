@@ -64,7 +64,7 @@ def test_an_option_that_a_command_does_not_use_is_refused(
 
 def test_notebooks_and_data_commands_reach_their_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    note = lambda given: calls.append(given) or 0  # noqa: E731
+    note = lambda *given: calls.append(given) or 0  # noqa: E731
     stand_in(monkeypatch, "xaihelpers.chapters.runner", store=note)
     import xaihelpers.datasets  # noqa: F401 - the package that the stand-ins are set on
 
@@ -73,7 +73,8 @@ def test_notebooks_and_data_commands_reach_their_functions(monkeypatch: pytest.M
     assert cli.main(["notebooks", "03"]) == 0
     assert cli.main(["data", "check", "folder"]) == 0
     assert cli.main(["data", "get", "aptos"]) == 0
-    assert calls == [["03"], "folder", "aptos"]
+    assert cli.main(["data", "get", "aptos", "--from", "disk"]) == 0
+    assert calls == [(["03"],), ("folder",), ("aptos", ""), ("aptos", "disk")]
 
 
 def test_rendering_goes_through_all_splits_at_the_size_asked_for(
@@ -112,6 +113,13 @@ def test_an_error_of_ours_is_one_line_and_exit_code_2(
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
+def test_an_unknown_set_is_answered_with_those_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["data", "get", "imagenet"]) != 0
+    assert "imagenet_sample" in capsys.readouterr().err
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, "xaihelpers.run.main_job", run=lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -130,7 +138,7 @@ def test_ctrl_c_says_how_to_go_on(
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["data"], ["data", "get", "imagenet"], ["reproduce", "--profile", "fast"]]
+    "words", [[], ["data"], ["data", "get"], ["reproduce", "--profile", "fast"]]
 )
 def test_a_command_line_that_makes_no_sense_ends_with_usage(
     words: list[str], capsys: pytest.CaptureFixture[str]
