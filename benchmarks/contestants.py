@@ -16,7 +16,7 @@ from torchcam import methods as torchcam
 from xaihelpers import networks
 from xaihelpers.cams import METHODS, explain, explain_classes
 from xaihelpers.cams.engine.accelerate import accelerate
-from xaihelpers.cams.engine.explain import MICRO_BATCH
+from xaihelpers.cams.engine.batches import MICRO_BATCH
 from xaihelpers.cams.guided import guided_grad_cam
 
 CLASSES = 5

@@ -34,6 +34,14 @@ class MissingExtraError(XaiError, ImportError):
     """A part of the package needs an extra that is not installed; names the pip line."""
 
 
+class LayoutError(ExplainError):
+    """A layer's output cannot be read as a grid of cells without a guess."""
+
+
+class ExplainWarning(UserWarning):
+    """A map that is right as asked, and may still not be what was meant."""
+
+
 class ArchitectureError(XaiError, ValueError):
     """An architecture, or a number of classes, that cannot be built."""
 

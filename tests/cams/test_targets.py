@@ -46,7 +46,7 @@ def test_unfit_indices_are_refused(classes: object, message: str) -> None:
         targets.class_indices(classes, LOGITS)
 
 
-@pytest.mark.parametrize("output", [torch.zeros(4), torch.zeros(1, 2, 3, 3), {"out": LOGITS}])
+@pytest.mark.parametrize("output", [torch.zeros(4), torch.zeros(1, 2, 3, 3), {"boxes": LOGITS}])
 def test_a_class_of_an_output_that_is_no_logits_is_refused(output: object) -> None:
     with pytest.raises(TargetError, match="pass a callable"):
         targets.logit(0)(output)

@@ -12,8 +12,10 @@ from xaihelpers.cams.explanation import ClassExplanation, Explanation
 from xaihelpers.cams.methods import METHODS
 from xaihelpers.errors import (
     ExplainError,
+    ExplainWarning,
     InputError,
     LayerNotFoundError,
+    LayoutError,
     NothingCapturedError,
     TargetError,
 )
@@ -22,9 +24,11 @@ __all__ = [
     "METHODS",
     "ClassExplanation",
     "ExplainError",
+    "ExplainWarning",
     "Explanation",
     "InputError",
     "LayerNotFoundError",
+    "LayoutError",
     "NothingCapturedError",
     "TargetError",
     "accelerate",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -57,7 +58,7 @@ def upsample(heat: Tensor, size: Sequence[int]) -> Tensor:
     if heat.ndim - 1 != len(size) or len(size) not in _MODES:
         raise InputError(
             f"a map of shape {tuple(heat.shape)} cannot be resized to {tuple(size)}; "
-            "give as many sizes as the map has dimensions after the first, one to three"
+            "give as many sizes as the map has dimensions after the first, one to three (`size=`)"
         )
     mode = _MODES[len(size)]
     return F.interpolate(heat[:, None], tuple(size), mode=mode, align_corners=False)[:, 0]
@@ -80,7 +81,9 @@ def min_max(heat: Tensor) -> Tensor:
     spatial = tuple(range(1, heat.ndim))
     low, high = heat.amin(spatial, keepdim=True), heat.amax(spatial, keepdim=True)
     span = high - low
-    return ((heat - low) / span.where(span > 0, 1)).clamp(0, 1)
+    rounding = 4 * torch.finfo(heat.dtype).eps * torch.maximum(low.abs(), high.abs())
+    is_flat = span <= rounding  # interpolation makes a constant map vary in its last bits
+    return torch.where(is_flat, 0, (heat - low) / span.where(span > 0, 1)).clamp(0, 1)
 
 
 def threshold(heat: Tensor, fraction: float) -> Tensor:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from xaihelpers.cams.outputs import describe, logits_of
 from xaihelpers.errors import TargetError
 
 ClassIndex = int | Sequence[int] | Tensor | None
@@ -37,18 +38,19 @@ def _as_indices(classes: ClassIndex) -> Tensor | None:
 
 
 def check_logits(output: object) -> Tensor:
-    """Return the output as it is, if it is (N, C) floating-point logits.
+    """Return the logits (N, C) among a network's outputs; see `logits_of`.
 
     Raises:
-        TargetError: it is something else.
+        TargetError: there are none.
     """
-    if not isinstance(output, Tensor) or output.ndim != 2:
-        given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+    logits = logits_of(output)
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
         raise TargetError(
-            f"a class target needs logits of shape (N, C), but the model gave {given}; "
-            "pass a callable that maps this output to one score per image, shape (N,)"
+            "a class target needs logits of shape (N, C), but the model gave "
+            f"{describe(output)}; pass a callable that maps this output to one score per image, "
+            "shape (N,)"
         )
-    return output
+    return logits
 
 
 def check_classes(index: Tensor, class_count: int) -> Tensor:
@@ -137,6 +139,7 @@ class ClassTarget:
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Scores (N,) of the logits (N, C)."""
+        logits = check_logits(logits)
         index = class_indices(self.classes, logits)
         return self.outputs(logits).gather(1, index[:, None])[:, 0]
 

@@ -7,7 +7,7 @@ for a regression. Any other callable target is its own number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from xaihelpers.cams.engine.modes import evaluating
+from xaihelpers.cams.outputs import logits_of
 from xaihelpers.cams.targets import (
     ClassTarget,
     Difference,
@@ -30,21 +31,6 @@ Link = Literal["softmax", "sigmoid", "identity"]
 
 BATCH = 8  # images shown to the network at a time: on a CPU larger batches are slower per image
 GPU_BATCH = 128
-NAMED = ("logits", "out")  # where mappings keep what classifiers and segmenters answer
-
-
-def logits_of(output: Any) -> Any:
-    """The tensor among a network's outputs that holds the logits.
-
-    Args:
-        output: a tensor; a mapping (also Hugging Face's `ModelOutput`) with "logits" or "out"; or a
-            tuple or list, whose first tensor counts. Anything else is returned as it is.
-    """
-    if isinstance(output, Mapping):
-        return next((output[name] for name in NAMED if name in output), output)
-    if isinstance(output, (tuple, list)):
-        return next((part for part in output if isinstance(part, Tensor)), output)
-    return output
 
 
 def linked(logits: Tensor, link: Link | None = None) -> Tensor:

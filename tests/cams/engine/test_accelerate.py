@@ -121,6 +121,7 @@ def test_agreement_is_the_least_correlation_of_any_image(net: nn.Module, images:
         assert least == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:no gradient reaches")
 def test_two_empty_maps_agree_and_one_empty_map_does_not(net: nn.Module, images: Tensor) -> None:
     silent = accelerate(net, ["last"])
     with torch.no_grad():

@@ -247,7 +247,7 @@ def test_a_batch_is_saved_file_by_file(net: Brightness, tmp_path: Path) -> None:
         ({"target": 7}, TargetError, "outside the model's 3 classes"),
         ({"target": []}, TargetError, "list of targets is empty"),
         ({"layer": "cell"}, LayerNotFoundError, "nearest: cells"),
-        ({"methods": ["gradcam"]}, ExplainError, "grad_cam"),
+        ({"methods": ["grad_cat"]}, ExplainError, "grad_cam"),
         ({"image": []}, PictureError, "list of pictures is empty"),
         ({"image": [np.zeros((9, 9, 3), np.uint8)], "target": [1, 2]}, TargetError, "2 targets"),
     ],

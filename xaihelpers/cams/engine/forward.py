@@ -10,8 +10,17 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from xaihelpers.cams.engine.inputs import convolutions
+from xaihelpers.cams.engine.arrange import (
+    Arrange,
+    Arrangement,
+    arranged_gradients,
+    arrangement_of,
+    given_arrangement,
+)
+from xaihelpers.cams.engine.canvas import Canvas, capture_canvas
+from xaihelpers.cams.engine.inputs import ModelInputs, complaint, read_inputs
 from xaihelpers.cams.engine.modes import frozen
+from xaihelpers.cams.engine.warn import warn_of_dead_gradients
 from xaihelpers.cams.hooks import ActivationTap, capture
 from xaihelpers.errors import ExplainError, NothingCapturedError
 
@@ -45,11 +54,15 @@ class ForwardPass:
         output: the model's output, still part of the graph.
         score: what is differentiated, (N,) or (N, C).
         taps: one per layer.
+        layouts: per layer, the arrangement of each of its outputs.
+        canvas: where a detector put the images.
     """
 
     output: Any
     score: Tensor
     taps: list[ActivationTap]
+    layouts: list[list[Arrangement]]
+    canvas: Canvas
 
     def gradients(self, vectors: Tensor | None = None) -> list[list[LayerUse]]:
         """Compute activations and gradients, per layer and per use of the layer.
@@ -74,15 +87,30 @@ class ForwardPass:
         if len(complete) < len(tensors):
             raise DisconnectedError
         remaining = iter(complete)
-        return [[LayerUse(tensor, next(remaining)) for tensor in tap.tensors] for tap in self.taps]
+        return [
+            [
+                _use(tap.name, layout, tensor, next(remaining))
+                for tensor, layout in zip(tap.tensors, layouts, strict=True)
+            ]
+            for tap, layouts in zip(self.taps, self.layouts, strict=True)
+        ]
+
+
+def _use(layer: str, layout: Arrangement, output: Tensor, gradients: Tensor) -> LayerUse:
+    """Arrange one use of a layer; warn if no gradient reaches its grid."""
+    grid = arranged_gradients(layout, gradients)
+    if not grid.any():
+        warn_of_dead_gradients(layer, bool(layout.prefix and gradients.any()))
+    return LayerUse(layout(output), grid)
 
 
 def run_forward(
     model: nn.Module,
-    images: Tensor,
+    inputs: ModelInputs | Tensor,
     layers: Sequence[str],
     score: Callable[[Any], Tensor],
     finish: Callable[[ForwardPass], Result],
+    arrange: Arrange | None = None,
 ) -> Result:
     """Run a forward pass with taps, compute the score, and return what `finish` makes of them.
 
@@ -91,24 +119,30 @@ def run_forward(
 
     Args:
         model: a network in evaluation mode.
-        images: (N, channels, *S).
+        inputs: what the network is called with; a tensor is (N, channels, *S).
         layers: dotted names.
         score: maps the model's output to what is differentiated.
         finish: receives the pass and asks it for gradients.
+        arrange: maps a layer's output to (N, K, *S); None recognises the layout.
 
     Raises:
         NothingCapturedError: a layer did not run, gives no feature map, or does not matter.
+        LayoutError: a layer's output cannot be read as a grid without a guess.
+        InputError: the inputs do not fit the network.
     """
+    inputs = inputs if isinstance(inputs, ModelInputs) else read_inputs(inputs)
     for retry in (False, True):
         with (
             frozen(model) if retry else nullcontext(),
             capture(model, *layers, grad=retry) as taps,
+            capture_canvas(model, inputs) as canvas,
         ):
-            output = model(images)
+            output = _call(model, inputs)
             for tap in taps:
                 tap.is_open = False  # a target may run the model again
-                _check_tap(model, tap, images)
-            done = ForwardPass(output, score(output), taps)
+            shape = (*inputs.images.shape[:2], *(canvas.size or inputs.images.shape[2:]))
+            layouts = [_layouts(model, tap, inputs, shape, arrange) for tap in taps]
+            done = ForwardPass(output, score(output), taps, layouts, canvas)
             if not done.score.isfinite().all():
                 raise ExplainError("the score holds NaN or infinity; check the model's weights")
             try:
@@ -119,6 +153,47 @@ def run_forward(
         f"the score does not depend differentiably on every output of {', '.join(layers)}; name a "
         "layer between image and score, without detach() or a step function in between"
     )
+
+
+def _call(model: nn.Module, inputs: ModelInputs) -> Any:
+    try:
+        return inputs.call(model)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        reason = complaint(model, inputs)
+        if reason is None:
+            raise
+        raise reason from error
+
+
+def _layouts(
+    model: nn.Module,
+    tap: ActivationTap,
+    inputs: ModelInputs,
+    shape: tuple[int, ...],
+    arrange: Arrange | None,
+) -> list[Arrangement]:
+    """The arrangement of every output of a tapped layer."""
+    if not tap.tensors:
+        raise NothingCapturedError(
+            f"layer {tap.name!r} did not run in the forward pass, or runs where hooks do not fire "
+            "(torch.jit, torch.export); name a layer that the model calls"
+        )
+    layouts = []
+    for tensor in tap.tensors:
+        if arrange is not None:
+            layouts.append(given_arrangement(arrange, tensor, inputs.count, tap.name))
+        else:
+            try:
+                layouts.append(arrangement_of(model, tap.name, tensor, shape))
+            except NothingCapturedError as error:
+                raise complaint(model, inputs) or error from error
+        cells = layouts[-1](tensor.detach()).shape[2:]
+        if cells.numel() == 1:
+            raise NothingCapturedError(
+                f"layer {tap.name!r} gives one cell per channel, which is no map; name one before "
+                "the pooling, or use larger images"
+            )
+    return layouts
 
 
 def _with_leading_axis(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
@@ -146,19 +221,3 @@ def _batched(score: Tensor, tensors: list[Tensor], vectors: Tensor) -> Sequence[
             raise
     rows = [_with_leading_axis(gradients(vector, False)) for vector in vectors]
     return [None if None in column else torch.cat(column) for column in zip(*rows, strict=True)]
-
-
-def _check_tap(model: nn.Module, tap: ActivationTap, images: Tensor) -> None:
-    if not tap.tensors:
-        raise NothingCapturedError(
-            f"layer {tap.name!r} did not run in the forward pass, or runs where hooks do not fire "
-            "(torch.jit); name a layer that the model calls"
-        )
-    for tensor in tap.tensors:
-        if tensor.ndim < 3 or len(tensor) != len(images):
-            bare = next(convolutions(model), None) is None
-            hint = "the network has no convolution" if bare else "name one before the pooling"
-            raise NothingCapturedError(
-                f"layer {tap.name!r} gives shape {tuple(tensor.shape)} for {len(images)} images, "
-                f"not a feature map ({len(images)}, channels, height, width); {hint}"
-            )
