@@ -60,8 +60,8 @@ notebooks: setup  ## run the chapters and store their outputs in place
 	$(BIN)/python -m xaihelpers notebooks
 
 site: setup  ## the chapters, ledger and reference as a static site in build/site
-	$(BIN)/python -m sphinx -q -c docs . build/site
-	$(BIN)/python apps/browser/build.py build/site/browser || echo "the site has no browser page: see the error above"
+	@$(BIN)/python apps/browser/build.py build/site/browser && page="-t browser" || echo "the site is built without the browser page: see the error above"; \
+	$(BIN)/python -m sphinx -q -c docs $$page . build/site
 	@echo "open build/site/index.html"
 
 lint: setup  ## style, types, import staircase

@@ -297,7 +297,7 @@ async function start() {
   state.contents = await (await fetch("contents.json")).json();
   fill("colours", Object.keys(state.contents.colours).map((name) => new Option(name)));
   fill("network", state.contents.networks.map((one) => new Option(one.title, one.id)));
-  for (const link of document.querySelectorAll("a[data-chapter]")) link.href = `${state.contents.chapters}${link.dataset.chapter}.html`;
+  for (const link of document.querySelectorAll("a[data-chapter]")) Object.assign(link, { href: `${state.contents.chapters}${link.dataset.chapter}.html`, target: "_top" });
   connect();
   await openNetwork(state.contents.networks[0].id);
   if ("serviceWorker" in navigator) await navigator.serviceWorker.register("offline.js");

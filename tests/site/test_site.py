@@ -38,9 +38,12 @@ class Page(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs"]
+    command += ["-t", "browser"]
     command += ["-d", str(folder / "doctrees"), ".", str(folder / "html")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "html" / "browser").mkdir()  # `make site` builds the browser page there
+    (folder / "html" / "browser" / "index.html").write_text("<!doctype html><title>page</title>")
     return folder / "html"
 
 
@@ -66,9 +69,12 @@ def test_every_chapter_has_its_page(site: Path) -> None:
 
 def test_the_line_below_a_chapters_title_is_read_as_markdown(site: Path) -> None:
     text = (site / "notebooks" / "05_grad_cam.html").read_text(encoding="utf-8")
-    assert "Open in Colab" in text
-    assert "*Open in Colab" not in text
-    assert "[Open in Colab" not in text
+    assert "Reading about" in text
+    assert "*Reading about" not in text
+
+
+def test_the_first_page_holds_the_browser_page(site: Path, pages: dict[Path, Page]) -> None:
+    assert "../browser/index.html" in pages[site / "docs" / "index.html"].loads
 
 
 def test_nothing_is_loaded_from_another_host(pages: dict[Path, Page]) -> None:
