@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import BIN, ROOT, free_port, open_when_up, serving
 from xaihelpers.cams import explain_classes
+from xaihelpers.networks.export import export
 from xaihelpers.run.export import open_network
 
 sys.path.insert(0, str(ROOT / "apps" / "browser"))
@@ -25,14 +26,21 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # torch's exporter warns of its own past
 ]
 TOLERANCE = 1e-2  # of the map's largest value, for weights stored in fp16
-MAPS = """async () => {
+EXACT = 1e-3  # the same for float32
+MAPS = """async (exact) => {
   const { state } = await import("./main.js");
-  const cells = state.result.rows * state.result.columns;
+  const { Network } = await import("./network.js");
+  if (exact && !globalThis.exact) {
+    globalThis.exact = new Network(() => {});
+    await globalThis.exact.load({ ...state.card, file: "networks/exact.onnx", bytes: 2e7 });
+  }
+  const result = exact ? await globalThis.exact.run(state.pixels, state.side) : state.result;
+  const cells = result.rows * result.columns;
   const wanted = state.order.slice(0, 3);
   return {
-    side: state.side, classes: wanted, rows: state.result.rows,
+    side: state.side, classes: wanted, rows: result.rows,
     pixels: btoa(Array.from(state.pixels, (value) => String.fromCharCode(value)).join("")),
-    maps: wanted.map((c) => Array.from(state.result.maps.slice(c * cells, (c + 1) * cells))),
+    maps: wanted.map((c) => Array.from(result.maps.slice(c * cells, (c + 1) * cells))),
   };
 }"""
 
@@ -42,6 +50,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page below a sub-path of a plain static server, as project pages are served."""
     folder = tmp_path_factory.mktemp("served")
     build.build(folder / "project" / "browser")
+    model, card = open_network("imagenet")
+    export(model, card, folder / "project" / "browser" / "networks" / "exact.onnx", "fp32")
     port = free_port()
     command = [str(BIN / "python"), "-m", "http.server", str(port), "--bind", "127.0.0.1"]
     with serving([*command, "-d", str(folder)], folder / "log"):
@@ -82,18 +92,22 @@ def worst_difference(shown: dict, network: str) -> float:
 
 
 def test_the_maps_of_twenty_pictures_are_explains(opened: Page) -> None:
-    worst = []
+    worst, exact = [], []
     for network, name in (("imagenet", "imagenet"), ("fundus", "fundus:efficientnet_b0")):
         choose(opened, network, 0)
         for number in range(opened.locator("#gallery button").count()):
             choose(opened, network, number)
-            worst.append(worst_difference(opened.evaluate(MAPS), name))
+            worst.append(worst_difference(opened.evaluate(MAPS, False), name))
+            if network == "imagenet":
+                exact.append(worst_difference(opened.evaluate(MAPS, True), name))
     choose(opened, "imagenet", 1)
     opened.select_option("#side", "320")
     opened.wait_for_timeout(3000)
-    worst.append(worst_difference(opened.evaluate(MAPS), "imagenet"))
+    worst.append(worst_difference(opened.evaluate(MAPS, False), "imagenet"))
     assert len(worst) >= 20
     assert max(worst) <= TOLERANCE
+    assert len(exact) >= 10
+    assert max(exact) <= EXACT
 
 
 def test_the_heat_follows_the_question(opened: Page) -> None:
@@ -145,7 +159,7 @@ def test_a_readers_own_picture_is_turned_as_its_camera_says(opened: Page) -> Non
     file = {"name": "own.jpg", "mimeType": "image/jpeg", "buffer": turned.getvalue()}
     opened.set_input_files("#file", file)
     opened.wait_for_selector("#stage[aria-label^='own.jpg']")
-    shown = opened.evaluate(MAPS)
+    shown = opened.evaluate(MAPS, False)
     rgba = np.frombuffer(base64.b64decode(shown["pixels"]), np.uint8).reshape(224, 224, 4)
     assert rgba[20, 112, 0] < 50
     assert rgba[200, 112, 0] > 200
