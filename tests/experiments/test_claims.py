@@ -53,7 +53,7 @@ def test_a_missing_and_a_misnamed_measure_are_refused(name: str) -> None:
             CLAIMS[name].judge(measures)
 
 
-@pytest.mark.parametrize("name", set(CLAIMS) - {"C17"})
+@pytest.mark.parametrize("name", sorted(set(CLAIMS) - {"C17"}))
 def test_what_cannot_be_measured_is_not_testable_here(name: str) -> None:
     unknown = dict.fromkeys(drawn(name, 0), Measure(float("nan")))
     assert CLAIMS[name].judge(unknown) == "not testable here"
