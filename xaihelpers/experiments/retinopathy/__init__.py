@@ -1,1 +1,1 @@
-"""The retinopathy project's claims: maps of fundus pictures, corners, heads and steadiness."""
+"""The retinopathy project's claims: maps of fundus pictures, corners and steadiness."""
