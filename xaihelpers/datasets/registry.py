@@ -118,13 +118,13 @@ def load(
         cache: keep the pixels under `data_dir()/cache`; False makes each record when it is asked
             for.
         workers: processes that fill the cache; by default one per core.
-        options: chest_xray: `marker_correlation`, `marker`, `hidden`. All real sets:
-            `skip_bad=True` leaves unusable files out and counts them in the data set's `report`.
-            radiography: `classes=3` or `4`. eyepacs_part: `classes=5`, or `2` for referable or
-            not. covid_lung_boxes: `apart_from="covid_3class"` leaves copies of its pictures out.
+        options: of chest_xray marker_correlation, marker and hidden. Of all real sets skip_bad=True
+            leaves unusable files out and counts them in the report of the data set. Of
+            radiography classes=3 or 4. Of eyepacs_part classes=5, or 2 for referable or not. Of
+            covid_lung_boxes apart_from="covid_3class" leaves copies of its pictures out.
 
     Returns:
-        A map-style data set of `Record`s.
+        A map-style data set of records.
 
     Raises:
         DataError: unknown name, split or option; real data missing, incomplete or unusable.

@@ -9,7 +9,6 @@ from xaihelpers.extras import require
 require("study")
 
 from xaihelpers.study.case import Case, Prediction
-from xaihelpers.study.layer_tensors import LayerTensors, layer_tensors
 from xaihelpers.study.maps import (
     NO_LAYER,
     DatasetMaps,
@@ -33,6 +32,7 @@ from xaihelpers.study.summaries import (
     wide,
 )
 from xaihelpers.study.table import ResumableTable, read_table
+from xaihelpers.study.tensors import LayerTensors, layer_tensors
 
 __all__ = [
     "BASELINES",

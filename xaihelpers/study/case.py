@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from xaihelpers.errors import EvaluationError
 from xaihelpers.metrics.removal import NOISE
-from xaihelpers.study.layer_tensors import LayerTensors
+from xaihelpers.study.tensors import LayerTensors
 
 
 @dataclass(frozen=True, eq=False)

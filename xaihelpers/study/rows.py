@@ -17,9 +17,9 @@ from xaihelpers.metrics import prior_maps, sanity
 from xaihelpers.metrics.localization import is_empty
 from xaihelpers.metrics.model_score import linked
 from xaihelpers.study.case import Case, Prediction
-from xaihelpers.study.layer_tensors import LayerTensors, layer_tensors
 from xaihelpers.study.plan import PRIORS, Plan, Subject
 from xaihelpers.study.scores import SCORES
+from xaihelpers.study.tensors import LayerTensors, layer_tensors
 
 #: Prior maps that are the same at every layer.
 LAYERLESS = ("centre_gaussian", "uniform", "edges")
