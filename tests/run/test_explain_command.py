@@ -135,7 +135,7 @@ def test_class_names_come_from_a_file(folder: Path) -> None:
         ({"model": "torchvision:resnet50"}, "random weights"),
         ({"more": ["--target", "tabbi"]}, "'tabbi'.*'tabby'"),
         ({"more": ["--layer", "cels"]}, "nearest: cells"),
-        ({"more": ["--methods", "gradcam"]}, "grad_cam"),
+        ({"more": ["--methods", "grad_kam"]}, "grad_cam"),
         ({"more": ["--weights", "w.pth"]}, "is a pickle"),
         ({"more": ["--classes", "absent.txt"]}, "absent.txt cannot be read"),
     ],

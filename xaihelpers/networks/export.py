@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("fp32", "fp16", "int8")
 STRIDE = 32  # sides of the input are multiples of it
 TOLERANCE = 1e-4  # of the largest logit, in float32
+SMALL = 2**15  # numbers; smaller tensors keep float32: they weigh little and decide much
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def _shrink(graph: GraphProto, precision: str) -> None:
     nodes = []
     for tensor in list(graph.initializer):
         values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.ndim < 2:  # biases and batch norms weigh little
+        if values.dtype != np.float32 or values.size < SMALL:
             continue
         graph.initializer.remove(tensor)
         name = tensor.name

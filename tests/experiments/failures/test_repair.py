@@ -58,6 +58,9 @@ def test_a_planted_cause_is_found_and_blurred_away() -> None:
     assert (rows["p_answer"] > rows["p_label"]).all()
 
 
+@pytest.mark.filterwarnings(
+    "ignore::xaihelpers.errors.ExplainWarning"
+)  # nothing to see in the dark
 def test_right_answers_and_single_failures_are_refused() -> None:
     dark = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
     labels = torch.zeros(2, dtype=torch.int64)
