@@ -54,6 +54,7 @@ apidoc_modules = [
 ]
 default_role = "code"
 napoleon_use_ivar = True
+viewcode_follow_imported_members = False  # a re-exported alias has no source of its own
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 
