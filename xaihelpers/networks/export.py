@@ -199,7 +199,7 @@ def _shrink(graph: GraphProto, precision: str) -> None:
     nodes = []
     for tensor in list(graph.initializer):
         values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.ndim < 2 or values.size < SMALL:
+        if values.dtype != np.float32 or values.size < SMALL:
             continue
         graph.initializer.remove(tensor)
         name = tensor.name
